@@ -1,0 +1,94 @@
+"""Every bound a reader applies, with its unit and its reason.
+
+A bound is checked before the memory or the time it guards is spent. A writer
+keeps the same bounds, so that whatever is written can be read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+MAX_CHUNK: Final = 1 * MIB
+"""Bytes of one chunk: the unit of deduplication stays smaller than a shard."""
+
+MAX_FRAME_PLAIN: Final = 4 * MIB
+"""Plain bytes of one frame: what a worker has to hold decoded."""
+
+MAX_FRAME_STORED: Final = 4 * MIB
+"""Stored bytes of one frame's payload; encoding never makes a frame grow."""
+
+MAX_FRAME_CHUNKS: Final = 1 << 16
+"""Chunks in one frame: bounds its chunk table to 2.25 MiB."""
+
+MAX_VOLUME: Final = 4 * GIB - 64 * KIB
+"""Bytes of one volume: FAT32 takes no file of 4 GiB."""
+
+MIN_VOLUME: Final = 8 * MIB
+"""Bytes of the smallest volume a packer makes: one frame and its index fit."""
+
+MAX_VOLUMES: Final = 99_999
+"""Volumes of one bundle: their names have five digits."""
+
+SHARD: Final = 1 * MIB
+"""Bytes of one shard: the unit of checking a medium and of parity."""
+
+MAX_LITERAL: Final = 4 * KIB
+"""Bytes of one literal segment of a recipe."""
+
+MAX_TRANSFORM_PARAMETERS: Final = 64 * KIB
+"""Bytes of one transform's parameters."""
+
+MAX_ENVELOPE: Final = 64 * MIB
+"""Bytes of release.json or bundle.json: 100,000 artifacts take about 40 MiB."""
+
+MAX_TRUST_FILE: Final = 512_000
+"""Bytes of one root or roles file (the bound that TUF clients use for a root)."""
+
+MAX_SIGNATURES: Final = 16
+"""Signatures on one envelope."""
+
+MAX_ROOTS: Final = 256
+"""Trust roots followed in one chain (the bound that TUF clients use)."""
+
+MAX_DEPTH: Final = 16
+"""Nesting of a JSON document."""
+
+MAX_INTEGER: Final = (1 << 53) - 1
+"""Largest integer in a JSON document: what every JSON reader holds exactly."""
+
+MAX_RECIPE: Final = 64 * GIB
+"""Bytes of one recipe: about 1.7 billion chunks."""
+
+MAX_RECIPES: Final = 100_000
+"""Recipes in one bundle, and artifacts in one release."""
+
+MAX_FILES: Final = 50_000_000
+"""Files of one artifact."""
+
+MAX_PATH: Final = 1024
+"""Bytes of one path inside an artifact: fits every target's PATH_MAX."""
+
+MAX_NAME: Final = 255
+"""Bytes of one component of a path: what Linux file systems take."""
+
+MAX_PATH_DEPTH: Final = 64
+"""Components of one path."""
+
+MAX_SHARDS_FILE: Final = 16 * GIB
+"""Bytes of shards.bds: 512 TiB of payload at 32 bytes a MiB."""
+
+MAX_APPROVAL: Final = 64 * MIB
+"""Bytes of approval.md."""
+
+MAX_SEQ_JUMP: Final = 1000
+"""Releases one bundle may skip: a stolen key cannot exhaust the numbers."""
+
+MAX_DIRECTORY_SCAN: Final = 4096
+"""Entries looked at in a directory on a medium."""
+
+MAX_CLOCK_AHEAD: Final = 48 * 3600
+"""Seconds a release may be dated ahead of the receiver's time before it is held."""

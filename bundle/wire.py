@@ -1,0 +1,106 @@
+"""JSON as this format allows it: one strict reader, one writer.
+
+Whatever is read was written by a stranger. The reader takes bytes of bounded
+size and refuses duplicate member names, floats, big integers, deep nesting, a
+byte-order mark, text that is not UTF-8 and everything after the document, and
+only then lets msgspec check the types (spec §2.5). Members that a type does not
+name are ignored: what must be understood is named in ``features.required``.
+
+>>> class Point(msgspec.Struct):
+...     x: int
+>>> read_json(b'{"x": 1}', Point, limit=100, rule="2.5")
+Point(x=1)
+>>> read_json(b'{"x": 1, "x": 2}', Point, limit=100, rule="2.5")
+Traceback (most recent call last):
+bundle.errors.FormatError: the member 'x' is there twice (rule 2.5)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, Never, TypeVar
+
+import msgspec
+
+from bundle.errors import FormatError, LimitError
+from bundle.limits import MAX_DEPTH, MAX_INTEGER
+
+_T = TypeVar("_T")
+_OUTSIDE_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_INTEGER_DIGITS: Final = len(str(MAX_INTEGER)) + 1
+
+
+def read_json(data: bytes, type_: type[_T], *, limit: int, rule: str) -> _T:
+    """Return the document in ``data`` as a ``type_``.
+
+    Raises:
+        LimitError: over ``limit`` bytes, too deep, or an integer too large.
+        FormatError: not the JSON that this format allows, or not a ``type_``.
+    """
+    document = parse_json(data, limit=limit, rule=rule)
+    try:
+        return msgspec.convert(document, type_)
+    except msgspec.ValidationError as error:
+        raise FormatError(str(error), rule=rule) from None
+
+
+def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return the document in ``data`` as plain dicts, lists and scalars.
+
+    Raises:
+        LimitError: over ``limit`` bytes, too deep, or an integer too large.
+        FormatError: not the JSON that this format allows.
+    """
+    if len(data) > limit:
+        raise LimitError(f"{len(data)} bytes of JSON, over {limit}", rule=rule)
+    _check_depth(data, rule)
+
+    def member_names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            seen: set[str] = set()
+            twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+            raise FormatError(f"the member {twice!r} is there twice", rule=rule)
+        return members
+
+    def no_float(text: str) -> Never:
+        raise FormatError(f"the number {text[:20]} is not an integer", rule=rule)
+
+    def bounded(text: str) -> int:
+        if len(text) > _INTEGER_DIGITS or abs(int(text)) > MAX_INTEGER:
+            raise LimitError(f"the integer {text[:20]}… is too large", rule=rule)
+        return int(text)
+
+    try:
+        return json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=member_names_once,
+            parse_float=no_float,
+            parse_constant=no_float,
+            parse_int=bounded,
+        )
+    except UnicodeDecodeError as error:
+        raise FormatError("not UTF-8", rule=rule, offset=error.start) from None
+    except json.JSONDecodeError as error:
+        raise FormatError(f"not JSON: {error.msg}", rule=rule, offset=error.pos) from None
+
+
+def _check_depth(data: bytes, rule: str) -> None:
+    """Refuse nesting before a recursive parser sees it."""
+    depth = 0
+    for token in _OUTSIDE_STRINGS.finditer(data):
+        first = token[0][0]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise LimitError(
+                    f"nested over {MAX_DEPTH} levels", rule=rule, offset=token.start()
+                )
+        elif first in b"]}":
+            depth -= 1
+
+
+def write_json(value: object) -> bytes:
+    """Return ``value`` as compact JSON; the same value always gives the same bytes."""
+    return msgspec.json.encode(value, order="deterministic")
