@@ -1,0 +1,68 @@
+# Everything runs in .venv, made here from requirements.lock. `make help` lists the
+# targets; PYTHON=python3.12 picks another interpreter for new environments.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+BIN := .venv/bin
+HUBS := 0.25 0.36 1.0
+HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/.ready ## a real model crosses a pretend gap; leaves demo-out/ to look at
+	@demo/run
+
+.PHONY: test
+test: .venv/.ready ## all tests but interop and soak, and the examples in the docs
+	$(BIN)/pytest -n auto
+
+.PHONY: check
+check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/deptry bundle
+
+.PHONY: interop
+interop: .venv/.ready $(HUB_READY) ## tests with older huggingface_hub releases
+	$(BIN)/pytest -n auto -m interop
+
+.PHONY: soak
+soak: .venv/.ready ## the full counts that `make test` runs a slice of
+	$(BIN)/pytest -n auto -m soak
+
+.PHONY: bench
+bench: .venv/.ready ## time and size against cp, tar, casync, restic and borg
+	-@tools/debian restic borgbackup casync zstd
+	$(BIN)/python -m benchmarks
+
+.PHONY: format
+format: .venv/.ready ## lay the sources out and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: clean
+clean: ## remove environments, caches and what `make demo` left
+	rm -rf .venv .venv-hub-* demo-out dist
+	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/.locked: requirements.lock requirements-model.lock tools/venv
+	@tools/venv .venv requirements.lock requirements-model.lock
+	@touch $@
+
+.venv/.ready: .venv/.locked pyproject.toml
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps \
+	    --no-build-isolation --editable .
+	@touch $@
+
+.venv-hub-%/.ready: tests/interop/requirements-hub-%.lock tools/venv
+	@tools/venv $(@D) $<
+	@touch $@
