@@ -24,6 +24,12 @@ MAX_FRAME_STORED: Final = 4 * MIB
 MAX_FRAME_CHUNKS: Final = 1 << 16
 """Chunks in one frame: bounds its chunk table to 2.25 MiB."""
 
+MAX_ZSTD_WINDOW: Final = 8 * MIB
+"""Bytes of history a zstd frame may refer to (what every decoder supports)."""
+
+MAX_ZSTD_BLOCKS: Final = 1 << 15
+"""Blocks of one zstd frame: a full frame in blocks of 128 bytes."""
+
 MAX_VOLUME: Final = 4 * GIB - 64 * KIB
 """Bytes of one volume: FAT32 takes no file of 4 GiB."""
 
@@ -50,6 +56,12 @@ MAX_TRUST_FILE: Final = 512_000
 
 MAX_SIGNATURES: Final = 16
 """Signatures on one envelope."""
+
+MAX_DETACHED_SIGNATURE: Final = 4 * KIB
+"""Bytes of one signature in a file of its own."""
+
+MAX_KEY_FILE: Final = 64 * KIB
+"""Bytes of a private key in PEM."""
 
 MAX_ROOTS: Final = 256
 """Trust roots followed in one chain (the bound that TUF clients use)."""

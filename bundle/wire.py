@@ -17,8 +17,11 @@ bundle.errors.FormatError: the member 'x' is there twice (rule 2.5)
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections import Counter
+from datetime import UTC, datetime
 from typing import Any, Final, Never, TypeVar
 
 import msgspec
@@ -27,7 +30,13 @@ from bundle.errors import FormatError, LimitError
 from bundle.limits import MAX_DEPTH, MAX_INTEGER
 
 _T = TypeVar("_T")
-_OUTSIDE_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string that never ends is one token too, and nothing is tried twice: a
+# hostile document costs one pass.
+_OUTSIDE_STRINGS: Final = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL
+)
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _INTEGER_DIGITS: Final = len(str(MAX_INTEGER)) + 1
 
 
@@ -59,8 +68,7 @@ def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - 
     def member_names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) != len(pairs):
-            seen: set[str] = set()
-            twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
             raise FormatError(f"the member {twice!r} is there twice", rule=rule)
         return members
 
@@ -73,7 +81,7 @@ def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - 
         return int(text)
 
     try:
-        return json.loads(
+        document = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=member_names_once,
             parse_float=no_float,
@@ -83,7 +91,11 @@ def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - 
     except UnicodeDecodeError as error:
         raise FormatError("not UTF-8", rule=rule, offset=error.start) from None
     except json.JSONDecodeError as error:
-        raise FormatError(f"not JSON: {error.msg}", rule=rule, offset=error.pos) from None
+        raise FormatError(
+            f"not JSON: {error.msg}", rule=rule, offset=error.pos
+        ) from None
+    _check_surrogates(data, document, rule)
+    return document
 
 
 def _check_depth(data: bytes, rule: str) -> None:
@@ -101,6 +113,35 @@ def _check_depth(data: bytes, rule: str) -> None:
             depth -= 1
 
 
+def _check_surrogates(data: bytes, document: object, rule: str) -> None:
+    """Refuse strings that no encoder would take."""
+    if _SURROGATE.search(data):
+        try:
+            json.dumps(document, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise FormatError("half of a surrogate pair", rule=rule) from None
+
+
 def write_json(value: object) -> bytes:
     """Return ``value`` as compact JSON; the same value always gives the same bytes."""
     return msgspec.json.encode(value, order="deterministic")
+
+
+def read_moment(text: str, *, rule: str) -> int:
+    """Return the seconds since 1970 meant by text like ``2026-01-31T12:00:00Z``.
+
+    Raises:
+        FormatError: it is not RFC 3339 in UTC with whole seconds, or no such date.
+    """
+    seconds = -1
+    if _MOMENT.fullmatch(text):
+        with contextlib.suppress(ValueError):
+            seconds = int(datetime.fromisoformat(text).timestamp())
+    if seconds < 0 or write_moment(seconds) != text:
+        raise FormatError(f"not a date and time in UTC: {text[:40]!r}", rule=rule)
+    return seconds
+
+
+def write_moment(seconds: float) -> str:
+    """Return seconds since 1970 as text for ``read_moment``; fractions are cut off."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""Bytes in, trusted values out: keys, envelopes, roles and what a receiver accepts."""
