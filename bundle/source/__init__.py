@@ -1,0 +1,1 @@
+"""Where artifacts come from: caches of models and directory trees."""

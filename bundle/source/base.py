@@ -1,0 +1,79 @@
+"""What a source hands to the packer: artifacts as lists of files.
+
+A source only lists. It says where the content of each file is and what is known
+about it; the packer reads it, hashes it, and compares. So a source never holds
+a file's content, except small files that it makes itself.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - dataclass fields are read at run time
+from typing import Final
+
+HF_MODEL: Final = "hf-model"
+HF_DATASET: Final = "hf-dataset"
+HF_SPACE: Final = "hf-space"
+HF_KERNEL: Final = "hf-kernel"
+TREE: Final = "tree"
+
+HF_KINDS: Final = frozenset({HF_MODEL, HF_DATASET, HF_SPACE, HF_KERNEL})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of an artifact, as it was when it was listed.
+
+    ``content`` is the content itself, or the path of a regular file with every
+    link already followed: open it with ``O_NOFOLLOW`` and compare ``size``
+    again, since the file may have changed since. ``sha256`` and ``git_sha1``
+    are what the source says the content has; other content is damaged.
+    ``git_sha1_wanted`` says that a target needs the Git SHA-1 (of ``blob``,
+    the size and the content) to name it.
+    """
+
+    path: str
+    content: Path | bytes
+    size: int
+    executable: bool = False
+    sha256: bytes | None = None
+    git_sha1: bytes | None = None
+    git_sha1_wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceArtifact:
+    """One artifact, ready to pack.
+
+    ``files`` are sorted by path. ``directories`` are the empty ones. ``source``
+    is what the user wrote. ``problems`` are what was left out and why, one line
+    each, when the source was told to keep going; an artifact with problems and
+    no files is listed for its problems only and cannot be packed.
+    """
+
+    kind: str
+    name: str
+    source: str
+    revision: str
+    licence: str | None
+    warnings: tuple[str, ...]
+    files: tuple[SourceFile, ...]
+    directories: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Source(abc.ABC):
+    """A place that artifacts come from; ``location`` is what the user wrote."""
+
+    location: str
+
+    @abc.abstractmethod
+    async def artifacts(self) -> list[SourceArtifact]:
+        """Return everything that was asked for, sorted by kind and name.
+
+        Raises:
+            SourceError: something is missing, damaged or unreadable, and the
+                source was not told to keep going.
+            StoreError: a network was needed and did not work.
+        """

@@ -1,0 +1,178 @@
+"""The files of one artifact while they are gathered, and what is wrong with them.
+
+A listing checks every path by the rules of the format, so that a source cannot
+list what a recipe cannot hold: names that some system would not keep (2.3) and
+names that some system would take for one another (2.4). The first problem stops
+it, unless it was told to keep going: then what has a problem is left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from bundle.errors import FormatError, SourceError
+from bundle.limits import MAX_FILES
+from bundle.paths import check_path, collision_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from bundle.source.base import SourceFile
+    from bundle.source.filter import ListOptions
+
+
+class Listing:
+    """Gathers files, empty directories and problems of one artifact."""
+
+    def __init__(self, kind: str, name: str, options: ListOptions) -> None:
+        self._kind = kind
+        self._name = name
+        self._options = options
+        self._files: dict[str, SourceFile] = {}
+        self._directories: set[str] = set()
+        self._problems: list[str] = []
+        self._known: dict[str, str] = {}
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """What was gathered, sorted by path."""
+        return tuple(self._files[path] for path in sorted(self._files))
+
+    @property
+    def directories(self) -> tuple[str, ...]:
+        """The empty directories, sorted."""
+        return tuple(sorted(self._directories))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What was left out and why, in the order it was met."""
+        return tuple(self._problems)
+
+    def wants(self, path: str) -> bool:
+        """Say whether the options take ``path``."""
+        return self._options.takes(self._kind, self._name, path)
+
+    def add(self, file: SourceFile, shown: str) -> None:
+        """Take in a file; ``shown`` is what a person calls it.
+
+        Raises:
+            SourceError: its path cannot be part of an artifact.
+        """
+        if self._admit(file.path, shown):
+            self._files[file.path] = file
+        if len(self._files) > MAX_FILES:
+            raise SourceError(f"{shown}: one artifact holds at most {MAX_FILES} files")
+
+    def missing(self, directory: str, names: Iterable[str]) -> list[str]:
+        """Return which of ``names`` were not gathered in ``directory``."""
+        return [name for name in names if directory + name not in self._files]
+
+    def add_directory(self, path: str, shown: str) -> None:
+        """Take in an empty directory; ``shown`` is what a person calls it.
+
+        Raises:
+            SourceError: its path cannot be part of an artifact.
+        """
+        if self._admit(path, shown):
+            self._directories.add(path)
+
+    def problem(self, error: SourceError) -> None:
+        """Note a problem and go on.
+
+        Raises:
+            SourceError: ``error`` itself, unless told to keep going.
+        """
+        if not self._options.keep_going:
+            raise error
+        self._problems.append(one_line(error))
+
+    @contextlib.contextmanager
+    def guard(self, shown: str, path: str | None = None) -> Iterator[None]:
+        """Note what goes wrong inside, as a problem with ``shown``.
+
+        What happens to a ``path`` that is excluded anyway is no problem.
+
+        Raises:
+            SourceError: something went wrong, and this was not told to keep going.
+        """
+        try:
+            yield
+        except SourceError as error:
+            if path is None or self.wants(path):
+                self.problem(error)
+        except OSError as error:
+            if path is None or self.wants(path):
+                self.problem(unreadable(shown, error))
+
+    def _admit(self, path: str, shown: str) -> bool:
+        if not self.wants(path):
+            return False
+        try:
+            check_path(path, rule="2.3")
+        except FormatError as error:
+            self.problem(
+                SourceError(
+                    f"{shown}: cannot be carried: {error}",
+                    advice="rename it, or leave it out with --exclude",
+                )
+            )
+            return False
+        other = self._collision(path)
+        if other is None:
+            return True
+        self.problem(
+            SourceError(
+                f"{shown}: some systems take {path!r} and {other!r} for one name "
+                "(rule 2.4)",
+                advice="rename one of them, or leave it out with --exclude",
+            )
+        )
+        return False
+
+    def _collision(self, path: str) -> str | None:
+        """Return the other path that ``path`` or a directory above it collides with."""
+        fresh: list[tuple[str, str]] = []
+        current = path
+        while current:
+            key = collision_key(current)
+            known = self._known.get(key)
+            if known is not None and known != current:
+                return known
+            if known is not None:
+                break
+            fresh.append((key, current))
+            current = current.rpartition("/")[0]
+        self._known.update(fresh)
+        return None
+
+
+def one_line(error: SourceError) -> str:
+    """Return an error and its advice as one line."""
+    text = f"{error}; {error.advice}" if error.advice else str(error)
+    return " ".join(text.split())
+
+
+def unreadable(shown: str, error: OSError) -> SourceError:
+    """Return the error for a file or directory that the system refuses to read."""
+    if isinstance(error, PermissionError):
+        return SourceError(
+            f"{shown}: permission denied",
+            advice="make it readable for this user, or run as the user who owns it",
+        )
+    if isinstance(error, FileNotFoundError):
+        return SourceError(
+            f"{shown}: no such file or directory", advice="check the path"
+        )
+    return SourceError(f"{shown}: {error.strerror or error}")
+
+
+def check_readable(path: str, shown: str) -> None:
+    """Check that this user may read a file, before hours of work depend on it.
+
+    Raises:
+        SourceError: it is not readable.
+    """
+    if not os.access(path, os.R_OK):
+        raise unreadable(shown, PermissionError())
