@@ -36,6 +36,9 @@ MAX_VOLUME: Final = 4 * GIB - 64 * KIB
 MIN_VOLUME: Final = 8 * MIB
 """Bytes of the smallest volume a packer makes: one frame and its index fit."""
 
+MAX_VOLUME_CHUNKS: Final = 1 << 21
+"""Chunks in one volume: bounds its index to 96 MiB."""
+
 MAX_VOLUMES: Final = 99_999
 """Volumes of one bundle: their names have five digits."""
 
@@ -104,3 +107,15 @@ MAX_DIRECTORY_SCAN: Final = 4096
 
 MAX_CLOCK_AHEAD: Final = 48 * 3600
 """Seconds a release may be dated ahead of the receiver's time before it is held."""
+
+MAX_SAFETENSORS_HEADER: Final = 100_000_000
+"""Bytes of a safetensors header that is looked at (the format's own bound)."""
+
+MAX_GGUF_METADATA: Final = 256 * MIB
+"""Bytes of GGUF metadata that are looked at: vocabularies are a tenth of it."""
+
+MAX_GGUF_ITEMS: Final = 4_000_000
+"""Pairs, strings in arrays and tensors of one GGUF file: seconds to walk."""
+
+MAX_ZIP_DIRECTORY: Final = 64 * MIB
+"""Bytes of a zip directory that are looked at: about a million members."""

@@ -1,0 +1,86 @@
+"""A cheap look at bytes, to tell what is worth encoding and how.
+
+The estimates are of order 0: bits per byte if each byte were coded alone. They
+come from samples, so they err by a few hundredths of a bit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from bundle.codec.encoding import DENSE, TEXT, Kind, elements
+from bundle.codec.planes import Bytes, Words, words_of
+from bundle.limits import KIB
+
+if TYPE_CHECKING:
+    import zstandard
+
+INCOMPRESSIBLE: Final = 7.9
+"""Bits per byte from which coding bytes is a waste of time."""
+
+_RUNS: Final = 16
+_SAMPLE: Final = 16 * KIB
+_CANDIDATES: Final = (
+    # What an order-0 coder sees must be this much better, in bits per byte:
+    # a sample of wide elements is short and looks better than it is.
+    (elements(2, 1), 0.1),
+    (elements(2, 0), 0.1),
+    (elements(4, 1), 0.25),
+    (elements(8, 1), 0.4),
+)
+
+
+def entropy(data: Bytes) -> float:
+    """Return bits per byte of ``data``, corrected for its shortness."""
+    counts = np.bincount(data, minlength=256)
+    counts = counts[counts > 0]
+    if not counts.size:
+        return 0.0
+    bits = np.log2(data.size) - float(counts @ np.log2(counts)) / data.size
+    return float(bits + (counts.size - 1) / (2 * data.size * np.log(2)))
+
+
+def sample(words: Words, size: int = _SAMPLE) -> Words:
+    """Return about ``size`` bytes of ``words`` from all over it."""
+    count = size // words.itemsize
+    if words.size <= count:
+        return words
+    step = words.size // _RUNS
+    runs = words[: _RUNS * step].reshape(_RUNS, step)
+    return runs[:, : count // _RUNS].ravel()
+
+
+def plane_entropy(words: Words, plane: int, rotate: int) -> float:
+    """Return bits per byte of one plane of ``words``, a sample."""
+    if plane == 0 and rotate:
+        top = words >> (8 * words.itemsize - 1)
+        return entropy((words << 1 | top).astype(np.uint8))
+    return entropy((words >> (8 * plane - (rotate if plane else 0))).astype(np.uint8))
+
+
+def guess(data: Bytes, compressor: zstandard.ZstdCompressor) -> Kind:
+    """Return the kind that seems to suit bytes of which nothing is known."""
+    best, bits = DENSE, INCOMPRESSIBLE
+    taken = sample(data)
+    plain = entropy(taken)
+    if plain < bits:
+        best, bits = elements(1), plain
+    matched = 8 * len(compressor.compress(taken.data)) / max(taken.size, 1)
+    if matched < bits:
+        best, bits = TEXT, matched
+    for kind, margin in _CANDIDATES:
+        whole = data[: data.size // kind.width * kind.width]
+        words = sample(_aligned(whole, kind.width))
+        planes = [
+            plane_entropy(words, plane, kind.rotate) for plane in range(kind.width)
+        ]
+        found = sum(planes) / kind.width
+        if found < bits - margin:
+            best, bits = kind, found
+    return best
+
+
+def _aligned(data: Bytes, width: int) -> Words:
+    return words_of(data, width)

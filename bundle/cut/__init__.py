@@ -1,0 +1,1 @@
+"""Bytes to boundaries: where content is cut into chunks (spec chapter 11)."""

@@ -1,0 +1,109 @@
+"""Where one file is cut: regions, each with one rule (spec §11.1).
+
+``plan`` looks at a file's structure through a bounded reader and returns the
+regions that cover it; ``cut_region`` then cuts the bytes of one region as they
+come by. No content can make either fail: what looks odd is cut by content.
+
+>>> content = b"plain text, " * 2000
+>>> whole = plan(lambda offset, size: content[offset : offset + size], 24000, "a")
+>>> [(region.start, region.end, region.rule.name) for region in whole.regions()]
+[(0, 24000, 'FASTCDC')]
+>>> cut_region(Rule.FASTCDC, memoryview(content), final=True).sum()
+np.int64(24000)
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from bundle.codec.encoding import DENSE, TEXT, UNKNOWN, Kind
+from bundle.cut import compressed, fastcdc, gguf, safetensors, zipped
+from bundle.cut.region import Plan, PlanBuilder, Region, Rule
+from bundle.limits import KIB, MAX_CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from bundle.cut.region import Read
+
+__all__ = ["Plan", "Region", "Rule", "cut_region", "plan"]
+
+_HEAD: Final = 4 * KIB
+_SMALL: Final = fastcdc.MIN_SIZE
+_ODD: Final = (
+    ValueError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    msgspec.MsgspecError,
+)
+_PARSERS: Final[tuple[Callable[[Read, int, bytes, PlanBuilder], bool], ...]] = (
+    gguf.describe,
+    zipped.describe,
+    safetensors.describe,
+)
+
+
+def plan(read: Read, size: int, name: str) -> Plan:
+    """Return the regions of a file of ``size`` bytes.
+
+    ``read(offset, size)`` returns that part of the file, or less at its end; its
+    exceptions pass through. ``name`` is a hint where content has no mark.
+    """
+    if not size:
+        return PlanBuilder(0).finish()
+    head = read(0, min(size, _HEAD))
+    kind = TEXT if 0 not in head else UNKNOWN
+    if size <= _SMALL:
+        return _whole(size, Rule.FASTCDC, kind)
+    for describe in _PARSERS:
+        builder = PlanBuilder(size)
+        try:
+            if describe(read, size, head, builder):
+                return builder.finish()
+        except _ODD:
+            return _whole(size, Rule.FASTCDC, kind)
+    if compressed.recognised(head, name):
+        return _whole(size, Rule.FIXED, DENSE)
+    return _whole(size, Rule.FASTCDC, kind)
+
+
+def _whole(size: int, rule: Rule, kind: Kind) -> Plan:
+    builder = PlanBuilder(size)
+    builder.add(0, rule, kind)
+    return builder.finish()
+
+
+def cut_region(rule: Rule, data: memoryview, *, final: bool) -> npt.NDArray[np.int64]:
+    """Return the lengths of the chunks at the start of ``data``.
+
+    ``data`` starts at a region's start or where a chunk of it ended. With
+    ``final`` it reaches to the region's end and the lengths sum to its size;
+    without, the last piece is left out unless it is known to be a chunk, and is
+    to be given again with more after it: less than ``MAX_CHUNK`` bytes are left.
+
+    Raises:
+        ValueError: an atom is not there whole, or is over ``MAX_CHUNK``.
+        BundleError: the compiled FastCDC is not installed.
+    """
+    size = len(data)
+    if rule is Rule.FASTCDC:
+        ends = np.array(fastcdc.boundaries(data, final=final), np.int64)
+        ends[1:] -= ends[:-1].copy()
+        return ends
+    if rule is Rule.ATOM:
+        if not final or size > MAX_CHUNK:
+            raise ValueError(f"an atom of {size} bytes, final={final}")
+        return np.full(min(size, 1), size, np.int64)
+    full, rest = divmod(size, MAX_CHUNK)
+    lengths = np.full(full + (1 if final and rest else 0), MAX_CHUNK, np.int64)
+    if final and rest:
+        lengths[-1] = rest
+    return lengths
