@@ -201,6 +201,18 @@ def read_roles(root: Root, data: bytes) -> Roles:
     return Roles(signed.version, expires, roles, data)
 
 
+def fingerprint_text(root: Root) -> str:
+    """Return a root's fingerprint to be read aloud: 16 groups of 4 digits (22.9)."""
+    digits = root.fingerprint.raw.hex()
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def fingerprint_matches(root: Root, text: str) -> bool:
+    """Return whether ``text`` is a root's whole fingerprint, grouped in any way."""
+    digits = "".join(text.replace("-", " ").split()).lower()
+    return digits.removeprefix("blake3:") == root.fingerprint.raw.hex()
+
+
 def _read_keys(keys: Mapping[str, _Key]) -> dict[str, PublicKey]:
     """Check every key of a file, used or not, and that none has two ids (22.4)."""
     known: dict[PublicKey, str] = {}
