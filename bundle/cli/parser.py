@@ -1,0 +1,327 @@
+"""The command line: every verb, its options, and the text of ``--help``.
+
+Nothing of a verb is imported here; ``verb`` in the result names the function
+that does the work as ``module:function``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING, Any, Final, Never
+
+from bundle.cli.units import parse_size
+from bundle.cli.variables import Help, Variables
+from bundle.errors import UsageError
+from bundle.limits import GIB, MAX_VOLUME, MIN_VOLUME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_JOBS: Final = 256
+"""Worker threads of one run: each owns its buffers."""
+
+MAX_EXPIRES_DAYS: Final = 36_500
+"""Days until a release expires: a century."""
+
+_SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree):")
+
+_ABOUT: Final = """\
+Carries models and trees of files across an air gap: pack them into a signed,
+self-checking bundle, carry it, verify it, unpack it."""
+
+_EXIT_CODES: Final = """\
+exit codes:
+  0 done   1 unexpected   2 usage   10 not a valid bundle   11 damaged
+  12 not trusted   13 something required is not here   14 target or space
+  15 source   16 store or network, worth retrying   20 partly done
+  130 interrupted
+
+environment:
+  Every option reads the BUNDLE_ variable named beside it; what is typed beats
+  it, and a switch that is set can be typed off (--no-quiet). Options that
+  repeat take words. BUNDLE_DEBUG=1 shows where an error came from. NO_COLOR
+  turns colour off."""
+
+_SOURCES: Final = """\
+SOURCE:
+  hf-cache:PATH                   a Hugging Face hub directory or HF_HOME
+  hf-cache:PATH#org/name[@rev]    one repository of it; also #datasets/org/name,
+                                  #spaces/org/name, #kernels/org/name
+  hf://org/name[@rev]             from the hub at HF_ENDPOINT
+  tree:PATH                       a directory of files
+
+example:
+  bundle pack hf-cache:/data/hf --out /media/usb --stream models-prod --key keys"""
+
+_TARGETS: Final = """\
+TARGET:
+  hf-home:PATH     what HF_HOME names: the cache is PATH/hub
+  hf-cache:PATH    what HF_HUB_CACHE names
+  tree:PATH        a directory of files"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises ``UsageError`` in place of leaving."""
+
+    def __init__(self, **rest: Any) -> None:  # noqa: ANN401 - argparse's own
+        super().__init__(formatter_class=Help, allow_abbrev=False, **rest)
+
+    def error(self, message: str) -> Never:
+        """Refuse the command line.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(message, advice=f"see: {self.prog} --help")
+
+
+def build_parser(environment: Mapping[str, str]) -> Parser:
+    """Return the parser for the whole command line."""
+    parser = Parser(prog="bundle", description=_ABOUT, epilog=_EXIT_CODES)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print it")
+    commands = _Commands(parser, environment)
+    keys = commands.group("key", "make keys")
+    _key_init(keys)
+    trust = commands.group("trust", "decide whose bundles are read here")
+    _trust_enrol(trust)
+    _trust_show(trust)
+    _pack(commands)
+    _verify(commands)
+    _unpack(commands)
+    _ls(commands)
+    _inspect(commands)
+    _cat(commands)
+    _doctor(commands)
+    _completion(commands)
+    return parser
+
+
+def parse(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> argparse.Namespace:
+    """Return the options of one run.
+
+    Raises:
+        UsageError: the command line makes no sense.
+        SystemExit: help or the version was asked for and has been printed.
+    """
+    return build_parser(environment).parse_args(_one_target_each(arguments))
+
+
+def _one_target_each(arguments: Sequence[str]) -> list[str]:
+    """Write ``--to A B`` as ``--to A --to B`` where B is a target too."""
+    spread: list[str] = []
+    previous_was_target = False
+    for position, argument in enumerate(arguments):
+        if previous_was_target and _SCHEME.match(argument):
+            spread.append("--to")
+        else:
+            previous_was_target = position > 0 and arguments[position - 1] == "--to"
+        spread.append(argument)
+    return spread
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,  # noqa: ARG002 - argparse's signature
+        values: str | Sequence[Any] | None,  # noqa: ARG002 - argparse's signature
+        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
+    ) -> None:
+        from bundle import __version__
+
+        print(f"bundle {__version__}, format 1")
+        parser.exit()
+
+
+class _Commands:
+    """Adds commands below one parser."""
+
+    def __init__(self, parser: Parser, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._parsers = parser.add_subparsers(
+            title="commands", metavar="COMMAND", required=True, parser_class=Parser
+        )
+
+    def group(self, name: str, about: str) -> _Commands:
+        """Add a command that has commands of its own."""
+        parser = self._parsers.add_parser(name, help=about, description=about)
+        return _Commands(parser, self._environment)
+
+    def command(self, name: str, verb: str, about: str, more: str = "") -> Variables:
+        """Add a command that does something, with the options that all have."""
+        parser = self._parsers.add_parser(
+            name, help=about, description=about, epilog=more
+        )
+        parser.set_defaults(verb=verb, name=parser.prog.partition(" ")[2])
+        options = Variables(parser, self._environment)
+        options.switch("--json", "results and errors as JSON lines on stdout")
+        options.switch("--quiet", "no progress, no tables, no hints")
+        options.option(
+            "--jobs", "N", "worker threads; default: the processors", reads=_jobs
+        )
+        return options
+
+
+def _key_init(commands: _Commands) -> None:
+    options = commands.command(
+        "init", "bundle.cli.key:init", "make a root key and a packer key"
+    )
+    options.parser.add_argument("directory", metavar="DIR", help="where they go")
+    options.option("--name", "NAME", "whose keys they are; default: bundle")
+
+
+def _trust_enrol(commands: _Commands) -> None:
+    options = commands.command(
+        "enrol", "bundle.cli.trust:enrol", "trust a root and what it delegates to"
+    )
+    options.parser.add_argument("root", metavar="ROOT.json", help="the root file")
+    options.option(
+        "--fingerprint", "F", "refuse any root that does not have this fingerprint"
+    )
+    _state(options)
+
+
+def _trust_show(commands: _Commands) -> None:
+    options = commands.command(
+        "show", "bundle.cli.trust:show", "print the enrolled root and its fingerprint"
+    )
+    _state(options)
+
+
+def _pack(commands: _Commands) -> None:
+    options = commands.command(
+        "pack", "bundle.cli.pack:pack", "make a bundle of sources", _SOURCES
+    )
+    options.parser.add_argument(
+        "sources", metavar="SOURCE", nargs="+", help="what to pack, see below"
+    )
+    options.option("--out", "DIR", "where the bundle goes", required=True)
+    options.option("--stream", "NAME", "the line of releases", required=True)
+    options.option("--key", "DIR", "what `bundle key init` made", required=True)
+    options.switch("--add", "keep what the previous release holds")
+    options.option("--after", "RELEASE", "follow this bundle's or file's release")
+    options.several("--audience", "SITE", "who may read it; default: anyone")
+    options.option("--expires", "DAYS", "days until readers warn", reads=_days)
+    options.several("--include", "GLOB", "only what matches, on artifact/path")
+    options.several("--exclude", "GLOB", "not what matches, on artifact/path")
+    options.option(
+        "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=_volume_size
+    )
+    options.switch("--keep-going", "pack the rest when a source is damaged")
+    options.switch("--dry-run", "print what would be packed and write nothing")
+    _state(options)
+
+
+def _verify(commands: _Commands) -> None:
+    options = commands.command(
+        "verify", "bundle.cli.verify:verify", "check every signature, digest and size"
+    )
+    _bundle(options)
+    _reading(options)
+
+
+def _unpack(commands: _Commands) -> None:
+    options = commands.command(
+        "unpack", "bundle.cli.unpack:unpack", "check a bundle and publish it", _TARGETS
+    )
+    _bundle(options)
+    options.several("--to", "TARGET", "where it goes, see below", required=True)
+    options.switch("--copy", "files in place of links, for file systems without")
+    _reading(options)
+
+
+def _ls(commands: _Commands) -> None:
+    options = commands.command("ls", "bundle.cli.show:ls", "list artifacts and files")
+    _bundle(options)
+    options.parser.add_argument(
+        "artifact", metavar="ARTIFACT", nargs="?", help="list the files of this one"
+    )
+    options.switch("--long", "list the files of each artifact", short="-l")
+    _reading(options)
+
+
+def _inspect(commands: _Commands) -> None:
+    options = commands.command(
+        "inspect", "bundle.cli.show:inspect", "print the release, signers and volumes"
+    )
+    _bundle(options)
+    _reading(options)
+
+
+def _cat(commands: _Commands) -> None:
+    options = commands.command(
+        "cat", "bundle.cli.show:cat", "write one file, checked, to stdout"
+    )
+    _bundle(options)
+    options.parser.add_argument("artifact", metavar="ARTIFACT", help="as `ls` names it")
+    options.parser.add_argument("path", metavar="PATH", help="a file of it")
+    _reading(options)
+
+
+def _doctor(commands: _Commands) -> None:
+    options = commands.command(
+        "doctor", "bundle.cli.doctor:doctor", "tell what a client will see", _TARGETS
+    )
+    options.parser.add_argument("target", metavar="TARGET", help="see below")
+
+
+def _completion(commands: _Commands) -> None:
+    options = commands.command(
+        "completion", "bundle.cli.completion:completion", "print shell completion"
+    )
+    options.parser.add_argument("shell", choices=("bash", "zsh"), help="which shell")
+
+
+def _bundle(options: Variables) -> None:
+    options.parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's directory")
+
+
+def _reading(options: Variables) -> None:
+    """Add what every verb takes that reads a bundle."""
+    options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
+    options.option("--site", "NAME", "the site this is, for a release's audience")
+    _state(options)
+
+
+def _state(options: Variables) -> None:
+    options.option("--state", "DIR", "what is remembered here; default: XDG state")
+
+
+def _jobs(text: str) -> int:
+    return _whole(text, 1, MAX_JOBS)
+
+
+def _days(text: str) -> int:
+    return _whole(text, 1, MAX_EXPIRES_DAYS)
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    """Return a whole number between bounds.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not (text.isascii() and text.isdigit() and low <= int(text[:9]) <= high):
+        raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+    return int(text)
+
+
+def _volume_size(text: str) -> int:
+    """Return the size of a volume.
+
+    Raises:
+        ValueError: it is not a size, or not one that a volume can have.
+    """
+    size = parse_size(text)
+    if not MIN_VOLUME <= size <= MAX_VOLUME:
+        raise ValueError(f"{text!r} is not between 8MiB and 4095MiB")
+    return size
+
+
+DEFAULT_VOLUME: Final = GIB
+"""Bytes of a volume when ``--volume-size`` says nothing."""

@@ -1,0 +1,192 @@
+"""The command as a process: how fast it starts, what it imports, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import bundle
+from bundle.cli import main
+
+HELP_SECONDS = 0.5
+"""For a loaded machine; the benchmarks hold ``--help`` to its 0.15 s."""
+
+SLOW_MODULES = frozenset(
+    {
+        "aiohttp",
+        "asyncio",
+        "blake3",
+        "cryptography",
+        "huggingface_hub",
+        "msgspec",
+        "numpy",
+        "pyfastcdc",
+        "rich",
+        "shtab",
+        "tuf",
+        "zstandard",
+    }
+)
+
+VERBS = (
+    "key",
+    "trust",
+    "pack",
+    "verify",
+    "unpack",
+    "ls",
+    "inspect",
+    "cat",
+    "doctor",
+    "completion",
+)
+
+LOOK = """
+import sys
+from bundle.cli import main
+code = main(sys.argv[1:])
+print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def run(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "bundle", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment() | (environment or {}),
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of the tests without variables that change a run."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BUNDLE_", "NO_COLOR", "FORCE_COLOR"))
+    }
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """The top-level modules that are loaded when the verb has ended well."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=clean_environment(),
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["pack", "--help"], ["--version"]], ids=" ".join
+)
+def test_help_starts_at_once(arguments: list[str]) -> None:
+    def seconds() -> float:
+        before = time.perf_counter()
+        assert run(*arguments).returncode == 0
+        return time.perf_counter() - before
+
+    assert min(seconds() for _ in range(5)) < HELP_SECONDS
+
+
+def test_help_imports_nothing_slow() -> None:
+    assert not imported_by("--help") & (SLOW_MODULES | {"dataclasses", "pathlib"})
+
+
+def test_completion_imports_its_own_library_alone() -> None:
+    assert imported_by("completion", "bash") & SLOW_MODULES == {"shtab"}
+
+
+def test_help_names_every_verb_and_exit_code() -> None:
+    text = run("--help").stdout
+    for verb in VERBS:
+        assert f"\n    {verb}" in text
+    for code in (0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 20, 130):
+        assert f" {code} " in text
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout == f"bundle {bundle.__version__}, format 1\n"
+
+
+def test_a_usage_error_is_two_lines_on_stderr() -> None:
+    done = run("pack")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "bundle: the following arguments are required: SOURCE, --out, --stream, --key",
+        "see: bundle pack --help",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["pack", "--json"], {}), (["pack"], {"BUNDLE_JSON": "1"})],
+    ids=["typed", "set"],
+)
+def test_a_usage_error_for_a_program_is_an_event(
+    arguments: list[str], environment: dict[str, str]
+) -> None:
+    done = run(*arguments, environment=environment)
+    event = json.loads(done.stdout)
+    assert (event["class"], event["exitCode"]) == ("UsageError", 2)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_hostile_arguments_do_not_reach_the_terminal() -> None:
+    done = run("\x1b]0;owned\x07")
+    assert "\x1b" not in done.stderr
+    assert r"\x1b]0;owned\x07" in done.stderr.replace("\\\\", "\\")
+
+
+def test_a_full_disk_behind_stdout_is_an_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bundle", "completion", "bash"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 14
+    assert done.stderr.startswith("bundle: standard output: No space left")
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "JSON"])
+def test_a_reader_that_leaves_is_no_error(form: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "bundle", "completion", "bash", *form],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_closed_streams_are_no_error() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m bundle completion bash >&- 2>&-"],
+        check=False,
+    )
+    assert done.returncode == 0
+
+
+def test_main_returns_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "zsh"], {}) == 0
+    assert capsys.readouterr().out.startswith("#compdef bundle")
