@@ -75,6 +75,9 @@ MAX_DEPTH: Final = 16
 MAX_INTEGER: Final = (1 << 53) - 1
 """Largest integer in a JSON document: what every JSON reader holds exactly."""
 
+MAX_TEXT: Final = 4 * KIB
+"""Bytes of one text in a JSON document that is there to be shown."""
+
 MAX_RECIPE: Final = 64 * GIB
 """Bytes of one recipe: about 1.7 billion chunks."""
 

@@ -47,7 +47,15 @@ def read_json(data: bytes, type_: type[_T], *, limit: int, rule: str) -> _T:
         LimitError: over ``limit`` bytes, too deep, or an integer too large.
         FormatError: not the JSON that this format allows, or not a ``type_``.
     """
-    document = parse_json(data, limit=limit, rule=rule)
+    return convert(parse_json(data, limit=limit, rule=rule), type_, rule=rule)
+
+
+def convert(document: object, type_: type[_T], *, rule: str) -> _T:
+    """Return what ``parse_json`` returned, or a part of it, as a ``type_``.
+
+    Raises:
+        FormatError: it is not a ``type_``; names the member.
+    """
     try:
         return msgspec.convert(document, type_)
     except msgspec.ValidationError as error:

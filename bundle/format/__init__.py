@@ -1,0 +1,1 @@
+"""The bytes of the format: parse and serialise, side by side, without any I/O."""
