@@ -134,22 +134,24 @@ def load_trust(choice: TrustChoice, files: Mapping[str, bytes], now: float) -> T
     return Trust(trust.root, trust.roles, trust.warnings + expired, trust.stateless)
 
 
-def recall(choice: TrustChoice, trust: Trust, stream: str, clock: float) -> Receiver:
-    """Return what is known when a release of ``stream`` is judged.
+def recall(
+    choice: TrustChoice, trust: Trust, release: ReleaseFacts, clock: float
+) -> Receiver:
+    """Return what is known here when ``release`` is judged.
 
     Raises:
         FormatError: the mark is damaged.
     """
-    mark, time = None, 0
-    if not trust.stateless:
-        mark, time = read_mark(choice.state, stream), trusted_time(choice.state)
+    marks = [] if trust.stateless else read_marks(choice.state)
+    others = (mark for mark in marks if mark.stream != release.stream)
     return Receiver(
-        mark=mark,
+        mark=next((mark for mark in marks if mark.stream == release.stream), None),
         site=choice.site,
         clock=clock,
-        trusted_time=time,
+        trusted_time=max((mark.trusted_time for mark in marks), default=0),
         root_version=trust.root.version,
         roles_version=trust.roles.version,
+        namesakes=tuple(mark.stream for mark in others if mark.name == release.name),
         strict=choice.strict,
     )
 

@@ -90,11 +90,19 @@ class PublicKey:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Return whether ``signature`` is this key's over ``message``."""
+        """Return whether ``signature`` is this key's over ``message``.
+
+        Raises:
+            TrustError: the library failed in any other way than by saying no.
+        """
         try:
             Ed25519PublicKey.from_public_bytes(self.raw).verify(signature, message)
         except InvalidSignature:
             return False
+        except Exception as error:
+            raise TrustError(
+                f"a signature could not be checked: {error}", rule="20.7"
+            ) from error
         return True
 
 

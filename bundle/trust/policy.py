@@ -60,8 +60,9 @@ class Mark(msgspec.Struct, frozen=True, rename="camel"):
 class Receiver:
     """What the receiver is and remembers when a release is judged.
 
-    ``mark`` is None for a stream that was never seen; ``site`` is None where
-    the receiver has no name. ``clock`` is in seconds since 1970.
+    ``mark`` is None for a stream that was never seen; ``namesakes`` are the ids
+    of other streams with its name. ``site`` is None where the receiver has no
+    name. ``clock`` is in seconds since 1970.
     """
 
     mark: Mark | None
@@ -70,6 +71,7 @@ class Receiver:
     trusted_time: int
     root_version: int
     roles_version: int
+    namesakes: tuple[str, ...] = ()
     strict: bool = False
 
     @property
@@ -97,7 +99,9 @@ def judge(release: ReleaseFacts, receiver: Receiver) -> Decision:
     _check_not_ahead(release, receiver.now)
     warnings = [*_expiry(release, receiver)]
     replay = False
-    if receiver.mark is not None:
+    if receiver.mark is None:
+        warnings += _namesakes(release, receiver.namesakes)
+    else:
         replay = _is_replay(release, receiver.mark)
         if not replay:
             warnings += _sequence(release, receiver.mark)
@@ -180,6 +184,16 @@ def _is_replay(release: ReleaseFacts, mark: Mark) -> bool:
             advice="publish nothing; find out who else holds the packer's key",
         )
     return True
+
+
+def _namesakes(release: ReleaseFacts, others: tuple[str, ...]) -> list[str]:
+    """Warn of a second stream of a known name: its marks start afresh (23.5)."""
+    if not others:
+        return []
+    return [
+        f"{release.name} is a new stream {release.stream} here: "
+        f"stream {others[0]} had that name, and its mark does not protect this one"
+    ]
 
 
 def _sequence(release: ReleaseFacts, mark: Mark) -> list[str]:
