@@ -12,13 +12,13 @@ import contextlib
 import errno
 import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.errors import SpaceError, TargetError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CANNOT_FLUSH_DIRECTORY = frozenset({errno.EINVAL, errno.ENOTSUP})
@@ -55,14 +55,14 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode
         )
         try:
-            with open(descriptor, "wb", closefd=True) as file:
+            with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.rename(temporary, path)
+            temporary.rename(path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+                temporary.unlink()
             raise
         flush_directory(path.parent)
 
@@ -74,8 +74,20 @@ def move(source: Path, destination: Path) -> None:
         TargetError: the rename was refused; nothing changed.
     """
     with target_errors(destination):
-        os.rename(source, destination)
+        source.rename(destination)
         flush_directory(destination.parent)
+
+
+def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of ``data`` at ``offset`` of an open file.
+
+    Raises:
+        OSError: as ``os.pwrite``; some of it may have been written.
+    """
+    view = memoryview(data)
+    while len(view):
+        count = os.pwrite(descriptor, view, offset)
+        view, offset = view[count:], offset + count
 
 
 def flush_directory(path: Path) -> None:
@@ -86,12 +98,22 @@ def flush_directory(path: Path) -> None:
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        flush_names(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_names(descriptor: int) -> None:
+    """Make the names in the directory that is open as ``descriptor`` durable.
+
+    Raises:
+        OSError: the flush failed; what was renamed there may be lost.
+    """
+    try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in _CANNOT_FLUSH_DIRECTORY:
             raise
-    finally:
-        os.close(descriptor)
 
 
 def make_directory(path: Path, *, mode: int = 0o775) -> None:

@@ -1,0 +1,1 @@
+"""Where artifacts are published: what is missing there, and how it appears."""

@@ -1,0 +1,186 @@
+"""What every target promises.
+
+A target answers three questions and does one thing. It says which kinds it
+takes, which files of a recipe it lacks, and how much room there is; and it makes
+verified files appear under their names. The order of a run:
+
+1. ``missing`` for every artifact, then ``require_space``. Both only read: a run
+   that is refused up to here leaves the target byte for byte as it was.
+2. ``begin``, which makes ``staging`` and clears what a killed run left there.
+3. For each artifact, put the missing content into ``staging``, verified and
+   flushed, and call ``publish``, even when nothing is missing: names may be.
+4. ``finish``, or ``abandon`` when anything failed.
+
+``publish`` flushes and renames in an order in which every prefix of it leaves
+the target loadable (spec chapter 30): a reader sees the old state or the new
+one, whenever the power goes.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundle.durable import target_errors
+from bundle.errors import SpaceError
+from bundle.target.folder import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from bundle.format.recipe import Recipe
+    from bundle.format.release import Artifact
+
+    Staged = Callable[[int], Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What ``publish`` did with the files of one recipe."""
+
+    written_files: int
+    """Files that were not there, or not like this."""
+
+    kept_files: int
+    """Files that were there already; nothing was written for them."""
+
+    written_bytes: int
+    """Bytes of content that were moved or copied into place."""
+
+    left_out: tuple[str, ...] = ()
+    """Paths in the recipe that this target does not publish, on purpose."""
+
+    def __add__(self, other: Published) -> Published:
+        """Return what two publications did together."""
+        return Published(
+            self.written_files + other.written_files,
+            self.kept_files + other.kept_files,
+            self.written_bytes + other.written_bytes,
+            self.left_out + other.left_out,
+        )
+
+
+class Target(ABC):
+    """A place that artifacts are unpacked to."""
+
+    def __init__(self, location: str, root: Path) -> None:
+        self.location = location
+        self.root = root
+
+    @abstractmethod
+    def takes(self, kind: str) -> bool:
+        """Return whether artifacts of this kind can be published here."""
+
+    @property
+    @abstractmethod
+    def staging(self) -> Path:
+        """The directory for files on their way, on the target's file system.
+
+        It exists from ``begin`` to ``finish`` and belongs to this run alone.
+        """
+
+    @abstractmethod
+    async def missing(self, artifact: Artifact, recipe: Recipe) -> list[int]:
+        """Return the indices of the files whose content is not here yet.
+
+        Content that is here counts only after it was hashed again, or while it
+        is the very file (size, time, inode) that was recorded when it was
+        published. Empty files and directories are never missing. Reads only.
+
+        Raises:
+            TargetError: the artifact cannot be published here at all.
+        """
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """Make ``staging`` and clear what runs that were killed left behind.
+
+        Raises:
+            TargetError: the target cannot be written.
+        """
+
+    @abstractmethod
+    async def publish(
+        self, artifact: Artifact, recipe: Recipe, staged: Staged
+    ) -> Published:
+        """Make the artifact's files appear, whole, under their names.
+
+        ``staged(i)`` is the path below ``staging`` of the verified and flushed
+        content of file ``i``, or None where it was not missing. Files with
+        equal content may have one path: it is moved once and copied after that.
+
+        Raises:
+            TargetError: something is in the way; what was published before
+                still loads, and the same call may be made again.
+        """
+
+    @abstractmethod
+    async def finish(self, release: str) -> None:
+        """Note the digest of the release that is here now and drop ``staging``.
+
+        Raises:
+            TargetError: the note could not be written.
+        """
+
+    @abstractmethod
+    async def abandon(self) -> None:
+        """Drop ``staging``; safe at any time and more than once."""
+
+    @abstractmethod
+    def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
+        """Return the sizes of the files to be written for ``missing``."""
+
+    def free_bytes(self) -> int:
+        """Return the bytes that can still be written to the target.
+
+        Raises:
+            TargetError: neither the target nor the directory above it exists.
+        """
+        return _room(self).bytes
+
+    def require_space(self, needs: Iterable[tuple[Recipe, Sequence[int]]]) -> None:
+        """Refuse work that would not fit, counting whole blocks and file entries.
+
+        Raises:
+            SpaceError: it needs more than there is; nothing was written.
+        """
+        room = _room(self)
+        needed = files = 0
+        for recipe, missing in needs:
+            for size in self.needed_sizes(recipe, missing):
+                needed += -(-size // room.block) * room.block
+                files += 1
+        if needed > room.bytes:
+            raise SpaceError(
+                f"{self.location}: {needed} bytes are needed and {room.bytes} are free",
+                advice=f"free {needed - room.bytes} bytes there, or choose another "
+                "target",
+            )
+        if room.files is not None and files > room.files:
+            raise SpaceError(
+                f"{self.location}: {files} files are needed and the file system has "
+                f"room for {room.files}",
+                advice="remove files there, or choose another target",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    bytes: int
+    block: int
+    files: int | None
+
+
+def _room(target: Target) -> _Room:
+    place = nearest(target.root)
+    with target_errors(place):
+        status = os.statvfs(place)
+    block = status.f_frsize or status.f_bsize or 4096
+    return _Room(
+        bytes=status.f_bavail * block,
+        block=block,
+        files=status.f_favail if status.f_files else None,
+    )

@@ -1,0 +1,177 @@
+"""``.bundle`` at a target: files on their way, and what was published before.
+
+::
+
+    .bundle/
+      run-<16 hex>/       one run's own; gone when it ends
+        lock              held while the run lives, so that others leave it alone
+        files/            what the unpacker stages
+        build/            what publication puts together before it is renamed
+      records/            one record an artifact: see ``bundle.target.record``
+      published.json      the release that is here
+
+A run that was killed leaves its directory behind; the next one removes it. Where
+a file system has no locks every other run counts as dead, so two runs into one
+target at once are safe only with locks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from bundle.durable import target_errors
+from bundle.target.folder import FILE_MODE, Folder, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME: Final = ".bundle"
+_RUN: Final = "run-"
+_BUSY: Final = frozenset({errno.EAGAIN, errno.EACCES})
+
+
+class Workspace:
+    """The directory ``.bundle`` below ``root``, and this run's part of it."""
+
+    def __init__(self, root: Path, parts: tuple[str, ...] = (NAME,)) -> None:
+        self._root = root
+        self._parts = parts
+        self._run = f"{_RUN}{secrets.token_hex(8)}"
+        self._lock: int | None = None
+        self._counter = 0
+
+    @property
+    def files(self) -> Path:
+        """Where the unpacker puts files; exists from ``begin`` to ``end``."""
+        return self._root.joinpath(*self._parts, self._run, "files")
+
+    @property
+    def build(self) -> Path:
+        """Where publication puts things together before it renames them."""
+        return self._root.joinpath(*self._parts, self._run, "build")
+
+    def begin(self) -> None:
+        """Make this run's directory and remove those of runs that are over.
+
+        Raises:
+            TargetError: the target cannot be written, or a link is planted there.
+        """
+        if self._lock is not None:
+            return
+        if nearest(self._root) != self._root:
+            with Folder.open(self._root.parent) as above, above.make(self._root.name):
+                pass
+        with Folder.open(self._root) as root, root.made(self._parts) as place:
+            self._clear(place)
+            with place.made((self._run,)) as run:
+                self._lock = _lock(run, create=True)
+                for name in ("files", "build"):
+                    with run.make(name):
+                        pass
+
+    def finish(self, release: str) -> None:
+        """Note the digest of the release that is here now, and ``end``.
+
+        Raises:
+            TargetError: the note could not be written.
+        """
+        self.write(("published.json",), msgspec.json.encode({"release": release}))
+        self.end()
+
+    def end(self) -> None:
+        """Remove this run's directory with everything still in it."""
+        if self._lock is None:
+            return
+        with (
+            Folder.open(self._root) as root,
+            root.below(self._parts, make=False) as place,
+        ):
+            if place is not None:
+                _remove(place, self._run)
+        os.close(self._lock)
+        self._lock = None
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[Folder]:
+        """Open the directory that ``build`` names.
+
+        Raises:
+            TargetError: a link is in place of it, or it was removed.
+        """
+        parts = (*self._parts, self._run, "build")
+        with Folder.open(self._root) as root, root.made(parts) as folder:
+            yield folder
+
+    def fresh(self) -> str:
+        """Return a name that this run has not used in ``build`` yet."""
+        self._counter += 1
+        return str(self._counter)
+
+    def read(self, parts: tuple[str, ...], limit: int) -> bytes | None:
+        """Return a file of at most ``limit`` bytes below ``.bundle``, or None."""
+        *above, name = (*self._parts, *parts)
+        if not self._root.is_dir():
+            return None
+        with Folder.open(self._root) as root, root.below(above, make=False) as place:
+            return None if place is None else place.read(name, limit)
+
+    def write(self, parts: tuple[str, ...], data: bytes) -> None:
+        """Put a file below ``.bundle``; durable on return, untouched if equal.
+
+        Raises:
+            TargetError: it could not be written; the old one is still there.
+        """
+        *above, name = (*self._parts, *parts)
+        with Folder.open(self._root) as root, root.made(above) as place:
+            if place.read(name, len(data)) == data:
+                return
+            temporary = f".{name}.{secrets.token_hex(4)}"
+            try:
+                place.write(temporary, data)
+                place.move(temporary, place, name)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary, dir_fd=place.descriptor)
+                raise
+            place.flush()
+
+    def _clear(self, place: Folder) -> None:
+        """Remove what dead runs left."""
+        for name in place.names():
+            if not name.startswith(_RUN):
+                continue
+            with place.below((name,), make=False) as run:
+                lock = None if run is None else _lock(run, create=False)
+            if lock is None:
+                continue
+            _remove(place, name)
+            os.close(lock)
+
+
+def _lock(run: Folder, *, create: bool) -> int | None:
+    """Return the held lock of a run's directory, or None while another holds it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with target_errors(run.path / "lock"):
+        descriptor = os.open("lock", flags, FILE_MODE, dir_fd=run.descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _BUSY and not create:
+                os.close(descriptor)
+                return None
+        return descriptor
+
+
+def _remove(place: Folder, name: str) -> None:
+    """Remove a directory tree, following no link; what stays is harmless."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(name, dir_fd=place.descriptor)
