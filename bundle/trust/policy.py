@@ -190,10 +190,8 @@ def _namesakes(release: ReleaseFacts, others: tuple[str, ...]) -> list[str]:
     """Warn of a second stream of a known name: its marks start afresh (23.5)."""
     if not others:
         return []
-    return [
-        f"{release.name} is a new stream {release.stream} here: "
-        f"stream {others[0]} had that name, and its mark does not protect this one"
-    ]
+    new = f"{release.name} is a new stream {release.stream} here"
+    return [f"{new}: stream {others[0]} had that name, its mark does not protect this"]
 
 
 def _sequence(release: ReleaseFacts, mark: Mark) -> list[str]:
