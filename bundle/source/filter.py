@@ -93,7 +93,7 @@ def filtered(
         for path in artifact.directories
         if options.takes(artifact.kind, artifact.name, path)
     )
-    kept = _consistent(replace(artifact, files=files, directories=directories))
+    kept = consistent(replace(artifact, files=files, directories=directories))
     if not kept.files and not kept.directories and not kept.problems:
         return None
     return kept
@@ -109,7 +109,7 @@ def without(
     """
     lost = frozenset(paths)
     untrue = {f"trees/{commit_of(path)}.json" for path in lost if commit_of(path)}
-    return _consistent(
+    return consistent(
         replace(
             artifact,
             files=tuple(
@@ -122,6 +122,18 @@ def without(
     )
 
 
+def consistent(artifact: SourceArtifact) -> SourceArtifact:
+    """Return ``artifact`` without refs, marks and lists of revisions without files.
+
+    ``revision`` becomes the commits that are left. A tree stays as it is.
+    """
+    if artifact.kind not in HF_KINDS:
+        return artifact
+    commits = {commit_of(file.path) for file in artifact.files}
+    files = tuple(file for file in artifact.files if _owner(file) in commits)
+    return replace(artifact, files=files, revision=revision_of(files))
+
+
 def commit_of(path: str) -> str | None:
     """Return the commit whose snapshot holds ``path``, or None."""
     parts = path.split("/", 2)
@@ -132,15 +144,6 @@ def revision_of(files: Collection[SourceFile]) -> str:
     """Return the commits that have files among ``files``, sorted, with commas."""
     commits = {commit_of(file.path) for file in files} - {None}
     return ",".join(sorted(commit for commit in commits if commit))
-
-
-def _consistent(artifact: SourceArtifact) -> SourceArtifact:
-    """Drop what belongs to a revision of a model cache that has no file any more."""
-    if artifact.kind not in HF_KINDS:
-        return artifact
-    commits = {commit_of(file.path) for file in artifact.files}
-    files = tuple(file for file in artifact.files if _owner(file) in commits)
-    return replace(artifact, files=files, revision=revision_of(files))
 
 
 def _owner(file: SourceFile) -> str:

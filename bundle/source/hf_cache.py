@@ -12,37 +12,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundle.errors import SourceError
-from bundle.source.base import Source, SourceArtifact, SourceFile
+from bundle.source.base import Source, SourceArtifact
 from bundle.source.content import content_warnings
-from bundle.source.filter import EVERYTHING, ListOptions, revision_of
-from bundle.source.hf_repository import Repository, RepositoryName
+from bundle.source.filter import EVERYTHING, ListOptions, consistent
+from bundle.source.hf_directory import RepositoryDirectory
+from bundle.source.hf_names import RepositoryName, Selector
+from bundle.source.hf_repository import RepositoryLister
+from bundle.source.hf_revisions import Revisions
 from bundle.source.links import Boundary
-from bundle.source.listing import Listing
+from bundle.source.listing import Listing, some, unreadable
 from bundle.source.model_card import licence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """One repository of a cache, in all its revisions or in one."""
-
-    repository: RepositoryName
-    revision: str | None = None
-
-    def __str__(self) -> str:
-        revision = "" if self.revision is None else f"@{self.revision}"
-        return f"{self.repository}{revision}"
-
-
 class HfCacheSource(Source):
-    """Lists the repositories of one cache."""
+    """Lists the repositories of one cache: all of them, or the selected."""
 
     def __init__(
         self,
@@ -53,7 +42,7 @@ class HfCacheSource(Source):
         options: ListOptions = EVERYTHING,
     ) -> None:
         self.location = f"hf-cache:{path}" if location is None else location
-        self._path = path
+        self._path = os.fspath(path)
         self._selectors = selectors
         self._options = options
 
@@ -67,129 +56,74 @@ class HfCacheSource(Source):
         return await asyncio.to_thread(self._list)
 
     def _list(self) -> list[SourceArtifact]:
-        found = find_repositories(os.fspath(self._path))
-        wanted: dict[RepositoryName, set[str | None]] = {}
+        found = find_repositories(self._path)
+        wanted: dict[RepositoryName, list[Selector]] = {}
         for selector in self._selectors:
             if selector.repository not in found:
                 raise SourceError(
                     f"{self._path}: no repository {selector.repository}",
-                    advice=f"here are: {_some(found)}",
+                    advice=f"here are: {some(found)}",
                 )
-            wanted.setdefault(selector.repository, set()).add(selector.revision)
+            wanted.setdefault(selector.repository, []).append(selector)
         if not self._selectors:
-            wanted = {name: {None} for name in found}
-        return [
+            wanted = {name: [] for name in found}
+        listed = (
             self._artifact(name, found[name], wanted[name])
             for name in sorted(wanted, key=lambda name: (name.kind, name.name))
-        ]
+        )
+        return [one for one in listed if one.files or one.problems]
 
     def _artifact(
-        self, name: RepositoryName, repository: Repository, wanted: set[str | None]
+        self,
+        name: RepositoryName,
+        directory: RepositoryDirectory,
+        selectors: list[Selector],
     ) -> SourceArtifact:
         listing = Listing(name.kind, name.name, self._options)
-        notes: list[str] = []
-        with listing.guard(repository.path):
-            self._revisions(repository, wanted, listing, notes)
-        files = listing.files
-        return SourceArtifact(
-            kind=name.kind,
-            name=name.name,
-            source=self.location,
-            revision=revision_of(files),
-            licence=licence_of(files),
-            warnings=(*content_warnings(name.kind, files), *notes),
-            files=files,
-            problems=listing.problems,
+        lister = RepositoryLister(directory, listing)
+        with listing.guard(directory.path):
+            revisions = Revisions(directory)
+            commits = _commits(directory, revisions, selectors, listing)
+            lister.add_revisions(revisions, commits)
+        place = self.location.partition("#")[0]
+        return consistent(
+            SourceArtifact(
+                kind=name.kind,
+                name=name.name,
+                source=place + "".join(f"#{selector}" for selector in selectors),
+                revision="",
+                licence=licence_of(listing.files),
+                warnings=(
+                    *content_warnings(name.kind, listing.files),
+                    *lister.notes,
+                ),
+                files=listing.files,
+                problems=listing.problems,
+            )
         )
 
-    def _revisions(
-        self,
-        repository: Repository,
-        wanted: set[str | None],
-        listing: Listing,
-        notes: list[str],
-    ) -> None:
-        """List the wanted revisions and what belongs to them."""
-        here = repository.commits()
-        refs = repository.refs()
-        if None in wanted:
-            commits = set(here) | set(refs.values())
-        else:
-            commits = {repository.resolve(one) for one in wanted if one is not None}
-        if not commits:
-            raise SourceError(
-                f"{repository.path}: holds no revision",
-                advice="fetch the repository again, or remove it",
-            )
-        for commit in sorted(commits):
-            if commit not in here:
-                names = ", ".join(
-                    ref for ref, target in refs.items() if target == commit
-                )
-                listing.problem(
-                    SourceError(
-                        f"{repository.path}: ref {names} names {commit}, "
-                        "of which there is no file",
-                        advice="fetch the repository again, or remove the ref",
-                    )
-                )
-                continue
-            self._revision(repository, commit, listing, notes)
-            for ref, target in refs.items():
-                if target == commit:
-                    listing.add(
-                        SourceFile(f"refs/{ref}", commit.encode(), len(commit)),
-                        f"{repository.path}/refs/{ref}",
-                    )
 
-    def _revision(
-        self, repository: Repository, commit: str, listing: Listing, notes: list[str]
-    ) -> None:
-        """List the files of one revision, and its list of files if still true."""
-        tree = None
-        try:
-            tree = repository.tree_list(commit)
-        except (SourceError, OSError) as error:
-            notes.append(f"left out: {error}")
-        problems = len(listing.problems)
-        repository.add_snapshot(commit, tree.identities if tree else {}, listing)
-        repository.add_absent(commit, listing)
-        if tree is None or self._options.filters or len(listing.problems) > problems:
-            return
-        inside = f"trees/{commit}.json"
-        listing.add(
-            SourceFile(inside, tree.data, len(tree.data)), f"{repository.path}/{inside}"
-        )
-        missing = listing.missing(f"snapshots/{commit}/", tree.identities)
-        if missing:
-            notes.append(
-                f"revision {commit[:12]}: {len(missing)} of {len(tree.identities)} "
-                f"files are not in the cache ({_some(missing)})"
-            )
-
-
-def find_repositories(path: str) -> dict[RepositoryName, Repository]:
+def find_repositories(path: str) -> dict[RepositoryName, RepositoryDirectory]:
     """Return the repositories of a cache: in ``path`` and in ``hub`` below it.
 
     Raises:
         SourceError: there is none, or one is in both places.
     """
-    found: dict[RepositoryName, Repository] = {}
-    seen: set[str] = set()
-    for hub in (path, os.path.join(path, "hub")):  # noqa: PTH118
-        real = os.path.realpath(hub)
-        if real in seen or not os.path.isdir(real):  # noqa: PTH112
-            continue
-        seen.add(real)
-        for name, repository in _repositories_in(hub):
-            if name in found:
-                raise SourceError(
-                    f"{found[name].path} and {repository.path}: the same repository",
-                    advice=f"name one of them: {path} or {hub}",
-                )
-            found[name] = repository
-    if not seen:
+    if not os.path.isdir(path):  # noqa: PTH112
         raise SourceError(f"{path}: not a directory", advice="check the path")
+    below = os.path.join(path, "hub")  # noqa: PTH118
+    hubs = [path]
+    if os.path.isdir(below) and not os.path.samefile(path, below):  # noqa: PTH112, PTH121
+        hubs.append(below)
+    found: dict[RepositoryName, RepositoryDirectory] = {}
+    for hub in hubs:
+        for name, directory in _repositories_in(hub):
+            other = found.setdefault(name, directory)
+            if other is not directory:
+                raise SourceError(
+                    f"{other.path} and {directory.path}: one repository, two caches",
+                    advice=f"name the one you mean: {below}, or a copy without it",
+                )
     if not found:
         raise SourceError(
             f"{path}: no repository here, nor in hub below it",
@@ -198,25 +132,37 @@ def find_repositories(path: str) -> dict[RepositoryName, Repository]:
     return found
 
 
-def _repositories_in(hub: str) -> list[tuple[RepositoryName, Repository]]:
+def _repositories_in(hub: str) -> list[tuple[RepositoryName, RepositoryDirectory]]:
     """Return the repositories directly in one directory."""
     boundary = Boundary(hub)
     try:
-        names = sorted(os.listdir(hub))  # noqa: PTH208
+        entries = sorted(os.listdir(hub))  # noqa: PTH208
     except OSError as error:
-        raise SourceError(
-            f"{hub}: {error.strerror or error}", advice="make it readable"
-        ) from error
+        raise unreadable(hub, error) from error
     found = []
-    for directory in names:
-        name = RepositoryName.of_directory(directory)
-        path = os.path.join(hub, directory)  # noqa: PTH118
+    for entry in entries:
+        name = RepositoryName.of_directory(entry)
+        path = os.path.join(hub, entry)  # noqa: PTH118
         if name is not None and os.path.isdir(path):  # noqa: PTH112
-            found.append((name, Repository(path, boundary)))
+            found.append((name, RepositoryDirectory(path, boundary)))
     return found
 
 
-def _some(names: Iterable[object]) -> str:
-    """Return the first few of some names."""
-    texts = sorted(str(name) for name in names)
-    return ", ".join(texts[:5]) + (", …" if len(texts) > 5 else "")
+def _commits(
+    directory: RepositoryDirectory,
+    revisions: Revisions,
+    selectors: list[Selector],
+    listing: Listing,
+) -> set[str]:
+    """Return the commits to carry; what is wrong with the rest only if all are."""
+    asked = [one.revision for one in selectors if one.revision is not None]
+    if asked and len(asked) == len(selectors):
+        return {revisions.named(revision) for revision in asked}
+    for fault in revisions.faults.values():
+        listing.problem(fault)
+    if not revisions.every() and not revisions.faults:
+        raise SourceError(
+            f"{directory.path}: holds no revision",
+            advice="fetch the repository again, or remove it",
+        )
+    return revisions.every()

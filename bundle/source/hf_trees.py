@@ -32,6 +32,9 @@ class Identity:
     sha256: bytes | None = None
     git_sha1: bytes | None = None
 
+    def __bool__(self) -> bool:
+        return self.sha256 is not None or self.git_sha1 is not None
+
     @classmethod
     def of_name(cls, name: str) -> Identity:
         """Read the name of a blob: SHA-256, Git SHA-1, or something unknown."""
@@ -48,6 +51,20 @@ class TreeList:
 
     data: bytes
     identities: dict[str, Identity]
+
+
+def read_tree_list(path: str, shown: str) -> bytes:
+    """Return the bytes of a list.
+
+    Raises:
+        SourceError: it is larger than any list; ``shown`` names it.
+        OSError: the system refused to read it.
+    """
+    with open(path, "rb") as file:  # noqa: PTH123
+        data = file.read(MAX_TREE_LIST + 1)
+    if len(data) > MAX_TREE_LIST:
+        raise SourceError(f"{shown}: over {MAX_TREE_LIST} bytes")
+    return data
 
 
 def parse_tree_list(data: bytes, shown: str) -> TreeList:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import stat
+from typing import TYPE_CHECKING, Final
 
 from bundle.errors import FormatError, SourceError
 from bundle.limits import MAX_FILES
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from bundle.source.base import SourceFile
     from bundle.source.filter import ListOptions
+
+
+_READABLE: Final = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+_SHOWN: Final = 5
 
 
 class Listing:
@@ -49,6 +54,11 @@ class Listing:
     def problems(self) -> tuple[str, ...]:
         """What was left out and why, in the order it was met."""
         return tuple(self._problems)
+
+    @property
+    def filters(self) -> bool:
+        """Whether there are patterns of what is wanted."""
+        return self._options.filters
 
     def wants(self, path: str) -> bool:
         """Say whether the options take ``path``."""
@@ -99,12 +109,22 @@ class Listing:
         """
         try:
             yield
-        except SourceError as error:
-            if path is None or self.wants(path):
-                self.problem(error)
-        except OSError as error:
-            if path is None or self.wants(path):
-                self.problem(unreadable(shown, error))
+        except (SourceError, OSError) as error:
+            self.failed(error, shown, path)
+
+    def failed(
+        self, error: SourceError | OSError, shown: str, path: str | None = None
+    ) -> None:
+        """Note ``error`` as a problem, unless ``path`` is excluded anyway.
+
+        Raises:
+            SourceError: this was not told to keep going.
+        """
+        if path is not None and not self.wants(path):
+            return
+        if isinstance(error, OSError):
+            error = unreadable(shown, error)
+        self.problem(error)
 
     def _admit(self, path: str, shown: str) -> bool:
         if not self.wants(path):
@@ -148,6 +168,12 @@ class Listing:
         return None
 
 
+def some(names: Iterable[object]) -> str:
+    """Return the first few of ``names``, for a message."""
+    texts = sorted(str(name) for name in names)
+    return ", ".join(texts[:_SHOWN]) + (", …" if len(texts) > _SHOWN else "")
+
+
 def one_line(error: SourceError) -> str:
     """Return an error and its advice as one line."""
     text = f"{error}; {error.advice}" if error.advice else str(error)
@@ -168,11 +194,13 @@ def unreadable(shown: str, error: OSError) -> SourceError:
     return SourceError(f"{shown}: {error.strerror or error}")
 
 
-def check_readable(path: str, shown: str) -> None:
+def check_readable(path: str, mode: int, shown: str) -> None:
     """Check that this user may read a file, before hours of work depend on it.
+
+    Files that everyone may read by their ``mode`` are not asked about.
 
     Raises:
         SourceError: it is not readable.
     """
-    if not os.access(path, os.R_OK):
+    if mode & _READABLE != _READABLE and not os.access(path, os.R_OK):
         raise unreadable(shown, PermissionError())

@@ -120,13 +120,16 @@ class _Walk:
             entries = sorted(scan, key=lambda entry: entry.name)
         if not entries and inside:
             self._listing.add_directory(inside, path)
+        here = (*above, identity)
         for entry in entries:
             if not inside and entry.name == STATE_DIRECTORY:
                 self.warnings = (_STATE_LEFT_OUT,)
                 continue
             name = f"{inside}/{entry.name}" if inside else entry.name
-            with self._listing.guard(entry.path, name):
-                self._entry(entry, name, (*above, identity))
+            try:
+                self._entry(entry, name, here)
+            except (SourceError, OSError) as error:
+                self._listing.failed(error, entry.path, name)
 
     def _entry(
         self,
@@ -147,7 +150,7 @@ class _Walk:
                 f"{entry.path}: neither a regular file nor a directory",
                 advice="remove it, or pack a tree without it",
             )
-        check_readable(path, entry.path)
+        check_readable(path, status.st_mode, entry.path)
         self._listing.add(
             SourceFile(
                 path=inside,
