@@ -14,6 +14,7 @@ bundle.errors.FormatError: path '../etc/passwd': the component '..' ... (rule 2.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ _DEVICES: Final = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
 )
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _RESERVED: Final = frozenset('<>:"|?*\\')
 
 
@@ -39,7 +41,7 @@ def check_slug(text: str, *, rule: str) -> str:
     Raises:
         FormatError: it is not, or it is a DOS device name; names ``rule``.
     """
-    if _SLUG.fullmatch(text) is None or text.split(".")[0] in _DEVICES:
+    if _SLUG.fullmatch(text) is None or text.partition(".")[0] in _DEVICES:
         raise FormatError(
             f"name {text!r}: only a-z, 0-9, '.' and '-', at most 64, "
             "no dot or dash at either end, no DOS device name",
@@ -78,29 +80,34 @@ def _objection(component: str) -> str:
     """Say what is wrong with one component, or nothing."""
     if component in ("", ".", ".."):
         return "is not a name"
-    if len(component.encode()) > MAX_NAME:
-        return f"is over {MAX_NAME} bytes"
     if component[-1] in ". ":
         return "ends in a dot or a space, which Windows strips"
-    if component.split(".")[0].rstrip(" ").casefold() in _DEVICES:
+    if component.partition(".")[0].rstrip(" ").casefold() in _DEVICES:
         return "is a DOS device name"
-    if _PLAIN.fullmatch(component):
-        return ""
+    if len(component.encode()) > MAX_NAME:
+        return f"is over {MAX_NAME} bytes"
+    return "" if _PLAIN.fullmatch(component) else _bad_character(component)
+
+
+def _bad_character(component: str) -> str:
+    """Say what is wrong with the characters of one component, or nothing."""
     if not _RESERVED.isdisjoint(component):
         return "has a character that Windows reserves"
-    if any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"} for char in component):
+    if any(unicodedata.category(char) in _UNSEEN for char in component):
         return "has a control, formatting or surrogate character"
     return ""
 
 
 def collision_key(path: str) -> str:
-    """Return what two paths share if some file system takes them for one (spec §2.4)."""
+    """Return what two paths share that a file system may take for one (spec §2.4)."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
 
 
-def check_distinct(files: Iterable[str], directories: Iterable[str], *, rule: str) -> None:
+def check_distinct(
+    files: Iterable[str], directories: Iterable[str], *, rule: str
+) -> None:
     """Refuse paths that some file system would take for one another.
 
     ``directories`` are the empty ones that are carried for their own sake. A
@@ -111,29 +118,42 @@ def check_distinct(files: Iterable[str], directories: Iterable[str], *, rule: st
     """
     leaves: dict[str, str] = {}
     for path in files:
-        other = leaves.setdefault(collision_key(path), path)
-        if other is not path:
-            raise FormatError(f"paths {other!r} and {path!r} collide", rule=rule)
-    above: dict[str, str] = {}
-    for path in [*leaves.values(), *directories]:
-        parent = path
-        while "/" in parent:
-            parent = parent.rpartition("/")[0]
-            key = collision_key(parent)
-            known = above.get(key)
-            if known == parent:
-                break
-            if known is not None:
-                raise FormatError(
-                    f"directories {known!r} and {parent!r} collide", rule=rule
-                )
-            above[key] = parent
+        _claim(path, leaves, rule)
+    empty: dict[str, str] = {}
     for path in directories:
-        known = above.setdefault(collision_key(path), path)
-        if known != path:
-            raise FormatError(f"directories {known!r} and {path!r} collide", rule=rule)
+        _claim(path, empty, rule)
+    above: dict[str, str] = {}
+    for path in itertools.chain(leaves.values(), empty.values()):
+        _claim_parents(path, above, rule)
+    for key, path in empty.items():
+        if above.setdefault(key, path) != path:
+            raise FormatError(
+                f"directories {above[key]!r} and {path!r} collide", rule=rule
+            )
     for key, path in leaves.items():
         if key in above:
             raise FormatError(
                 f"path {path!r} is a file and a directory ({above[key]!r})", rule=rule
+            )
+
+
+def _claim(path: str, taken: dict[str, str], rule: str) -> None:
+    """Put ``path`` into ``taken`` under its key, once."""
+    key = collision_key(path)
+    if key in taken:
+        raise FormatError(f"paths {taken[key]!r} and {path!r} collide", rule=rule)
+    taken[key] = path
+
+
+def _claim_parents(path: str, above: dict[str, str], rule: str) -> None:
+    """Put every directory above ``path`` into ``above``, each spelt one way."""
+    parent = path
+    while "/" in parent:
+        parent = parent.rpartition("/")[0]
+        known = above.setdefault(collision_key(parent), parent)
+        if known is not parent:
+            if known == parent:
+                return  # so are those above it
+            raise FormatError(
+                f"directories {known!r} and {parent!r} collide", rule=rule
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import tracemalloc
 
@@ -20,7 +19,11 @@ class Point(msgspec.Struct):
     label: str = ""
 
 
-READ = {
+def nested(depth: int) -> list[object]:
+    return [nested(depth - 1)] if depth > 1 else []
+
+
+READ: dict[str, tuple[bytes, object]] = {
     "an object": (b'{"x": 1}', {"x": 1}),
     "an empty object": (b"{}", {}),
     "an empty list": (b"[]", []),
@@ -39,7 +42,7 @@ READ = {
     "an escaped backslash before u and d": (b'"\\\\ud800"', "\\ud800"),
     "the deepest nesting": (
         b"[" * MAX_DEPTH + b"]" * MAX_DEPTH,
-        functools.reduce(lambda inner, _: [inner], range(MAX_DEPTH - 1), []),
+        nested(MAX_DEPTH),
     ),
     "many neighbours are not deep": (b"[" + b"[]," * 50 + b"[]]", [[]] * 51),
 }
