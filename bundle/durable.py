@@ -50,7 +50,7 @@ def write_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         TargetError: it could not be written; ``path`` is as it was before.
     """
     with target_errors(path):
-        temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
+        temporary = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}.tmp")
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode
         )
@@ -129,6 +129,6 @@ def make_directory(path: Path, *, mode: int = 0o775) -> None:
             missing.append(current)
             current = current.parent
         for directory in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                directory.mkdir(mode=mode)
+            # Another process may make it meanwhile; a file is in the way.
+            directory.mkdir(mode=mode, exist_ok=True)
             flush_directory(directory.parent)
