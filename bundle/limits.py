@@ -27,8 +27,8 @@ MAX_FRAME_CHUNKS: Final = 1 << 16
 MAX_ZSTD_WINDOW: Final = 8 * MIB
 """Bytes of history a zstd frame may refer to (what every decoder supports)."""
 
-MAX_ZSTD_BLOCKS: Final = 1 << 15
-"""Blocks of one zstd frame: a full frame in blocks of 128 bytes."""
+MAX_ZSTD_BLOCKS: Final = 1 << 13
+"""Blocks of one zstd frame: 4 MiB in blocks of 512 bytes; a full one has 128 KiB."""
 
 MAX_VOLUME: Final = 4 * GIB - 64 * KIB
 """Bytes of one volume: FAT32 takes no file of 4 GiB."""
@@ -111,6 +111,9 @@ MAX_DIRECTORY_SCAN: Final = 4096
 MAX_CLOCK_AHEAD: Final = 48 * 3600
 """Seconds a release may be dated ahead of the receiver's time before it is held."""
 
+MAX_TENSORS: Final = 1 << 18
+"""Tensors of one file that is cut at them: bounds what its header becomes."""
+
 MAX_SAFETENSORS_HEADER: Final = 100_000_000
 """Bytes of a safetensors header that is looked at (the format's own bound)."""
 
@@ -118,7 +121,7 @@ MAX_GGUF_METADATA: Final = 256 * MIB
 """Bytes of GGUF metadata that are looked at: vocabularies are a tenth of it."""
 
 MAX_GGUF_ITEMS: Final = 4_000_000
-"""Pairs, strings in arrays and tensors of one GGUF file: seconds to walk."""
+"""Pairs and strings in arrays of one GGUF file: a second or two to walk."""
 
 MAX_ZIP_DIRECTORY: Final = 64 * MIB
 """Bytes of a zip directory that are looked at: about a million members."""

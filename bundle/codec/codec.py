@@ -146,7 +146,6 @@ class Decoder:
         self._zstd = zstd.decompressor()
         self._out = np.empty(MAX_FRAME_PLAIN, np.uint8)
         self._planes = np.empty(MAX_FRAME_PLAIN, np.uint8)
-        self._aligned = np.empty(MAX_FRAME_PLAIN, np.uint8)
         self._scratch = planes.Scratch()
 
     def decode(  # noqa: PLR0913, PLR0917 - the fields of a frame header
@@ -174,15 +173,18 @@ class Decoder:
             raise LimitError(
                 f"{plain_size} plain bytes, not 1 to {MAX_FRAME_PLAIN}", rule="10.1.4"
             )
+        if encoding == Encoding.RAW and len(payload) != plain_size:
+            raise FormatError(
+                f"{len(payload)} bytes stored raw for {plain_size}", rule="10.1.5"
+            )
+        if encoding == Encoding.RAW and out is None:
+            return payload
+        target = self._out[:plain_size] if out is None else np.frombuffer(out, np.uint8)
+        if target.size != plain_size:
+            raise ValueError(f"room of {target.size} bytes for {plain_size}")
         if encoding == Encoding.RAW:
-            return _decode_raw(payload, plain_size, out)
-        if out is None:
-            target = self._out[:plain_size]
-        else:
-            target = np.frombuffer(out, np.uint8)
-            if target.size != plain_size:
-                raise ValueError(f"{target.size} bytes of room for {plain_size}")
-        if encoding == Encoding.ZSTD:
+            np.copyto(target, np.frombuffer(payload, np.uint8))
+        elif encoding == Encoding.ZSTD:
             zstd.decompress_into(self._zstd, payload, target)
         else:
             self._decode_planes(payload, width, rotate, target)
@@ -207,12 +209,8 @@ class Decoder:
                 offset=offset,
             )
         whole = out.size - tail
-        aligned = out[:whole]
-        if out.ctypes.data % width:
-            aligned = self._aligned[:whole]
-        planes.join(found, rotate, planes.words_of(aligned, width), self._scratch)
-        if aligned is not out and out.ctypes.data % width:
-            np.copyto(out[:whole], aligned)
+        words = planes.words_of(out[:whole], width)
+        planes.join(found, rotate, words, self._scratch)
         if tail:
             out[whole:] = np.frombuffer(payload[offset:], np.uint8)
 
@@ -257,16 +255,3 @@ def _check_fields(encoding: int, width: int, rotate: int, flags: int) -> None:
         raise FormatError(f"no planes of width {width}", rule="10.3.1")
     elif rotate not in (0, 1) or (rotate and width == 1):
         raise FormatError(f"no rotation by {rotate} at width {width}", rule="10.3.2")
-
-
-def _decode_raw(
-    payload: memoryview, plain_size: int, out: memoryview | None
-) -> memoryview:
-    if len(payload) != plain_size:
-        raise FormatError(
-            f"{len(payload)} bytes stored raw for {plain_size}", rule="10.1.5"
-        )
-    if out is None:
-        return payload
-    np.copyto(np.frombuffer(out, np.uint8), np.frombuffer(payload, np.uint8))
-    return out

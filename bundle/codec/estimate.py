@@ -23,12 +23,12 @@ INCOMPRESSIBLE: Final = 7.9
 _RUNS: Final = 16
 _SAMPLE: Final = 16 * KIB
 _CANDIDATES: Final = (
-    # What an order-0 coder sees must be this much better, in bits per byte:
-    # a sample of wide elements is short and looks better than it is.
-    (elements(2, 1), 0.1),
-    (elements(2, 0), 0.1),
-    (elements(4, 1), 0.25),
-    (elements(8, 1), 0.4),
+    # How much better than whole bytes, and than the planes before, they must
+    # look: a sample of wide elements is short and looks better than it is.
+    (elements(2), 0.1, 0.01),
+    (elements(2, 1), 0.1, 0.01),
+    (elements(4, 1), 0.25, 0.15),
+    (elements(8, 1), 0.4, 0.3),
 )
 
 
@@ -70,17 +70,14 @@ def guess(data: Bytes, compressor: zstandard.ZstdCompressor) -> Kind:
     matched = 8 * len(compressor.compress(taken.data)) / max(taken.size, 1)
     if matched < bits:
         best, bits = TEXT, matched
-    for kind, margin in _CANDIDATES:
+    flat = bits
+    for kind, over_bytes, over_planes in _CANDIDATES:
         whole = data[: data.size // kind.width * kind.width]
-        words = sample(_aligned(whole, kind.width))
+        words = sample(words_of(whole, kind.width))
         planes = [
             plane_entropy(words, plane, kind.rotate) for plane in range(kind.width)
         ]
         found = sum(planes) / kind.width
-        if found < bits - margin:
+        if found < min(flat - over_bytes, bits - over_planes):
             best, bits = kind, found
     return best
-
-
-def _aligned(data: Bytes, width: int) -> Words:
-    return words_of(data, width)

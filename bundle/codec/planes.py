@@ -74,23 +74,29 @@ def join(planes: list[Bytes | int], rotate: int, out: Words, scratch: Scratch) -
 
     A plane that is the same byte everywhere may be given as that byte.
     """
-    width = out.itemsize
-    step = _BLOCK // width
+    bits = 8 * out.itemsize
+    step = _BLOCK // out.itemsize
     for start in range(0, out.size, step):
         block = out[start : start + step]
-        words, spare = scratch.words(width, block.size)
-        words.fill(0)
-        for plane in planes:
-            if width > 1:
-                np.left_shift(words, 8, out=words)
-            if isinstance(plane, int):
-                np.bitwise_or(words, plane, out=words)
-            else:
-                np.copyto(spare, plane[start : start + step])
+        words, spare = scratch.words(out.itemsize, block.size)
+        _load(planes[0], start, words)
+        for plane in planes[1:]:
+            # numpy multiplies 16-bit words twice as fast as it shifts them left.
+            np.multiply(words, 256, out=words)
+            if not isinstance(plane, int) or plane:
+                _load(plane, start, spare)
                 np.bitwise_or(words, spare, out=words)
         if rotate:
-            np.left_shift(words, 8 * width - 1, out=spare)
+            np.multiply(words, 1 << (bits - 1), out=spare)
             np.right_shift(words, 1, out=words)
             np.bitwise_or(words, spare, out=block)
         else:
             np.copyto(block, words)
+
+
+def _load(plane: Bytes | int, start: int, words: Words) -> None:
+    """Widen the bytes of ``plane`` from ``start`` on to fill ``words``."""
+    if isinstance(plane, int):
+        words.fill(plane)
+    else:
+        np.copyto(words, plane[start : start + words.size])

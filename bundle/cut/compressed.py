@@ -8,7 +8,7 @@ _MAGIC: Final = (
     (0, b"\x1f\x8b\x08"),  # gzip
     (0, b"\x28\xb5\x2f\xfd"),  # zstd
     (0, b"\xfd7zXZ\x00"),  # xz
-    (0, b"BZh"),  # bzip2
+    (4, b"1AY&SY"),  # bzip2
     (0, b"\x04\x22\x4d\x18"),  # lz4
     (0, b"7z\xbc\xaf\x27\x1c"),
     (0, b"Rar!\x1a\x07"),

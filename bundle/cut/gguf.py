@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bundle.codec.encoding import UNKNOWN, elements
 from bundle.cut.region import PlanBuilder, Rule, TensorRuns
-from bundle.limits import MAX_GGUF_ITEMS, MAX_GGUF_METADATA, MIB
+from bundle.limits import MAX_GGUF_ITEMS, MAX_GGUF_METADATA, MAX_TENSORS, MIB
 
 if TYPE_CHECKING:
     from bundle.codec.encoding import Kind
@@ -88,6 +88,18 @@ class _Cursor:
         place = self.take(size)
         return self._window[place : place + size]
 
+    def skip_strings(self, count: int) -> None:
+        """Pass ``count`` strings, many to a window."""
+        self.count(count)
+        while count:
+            start = place = self.take(8)
+            window, last = self._window, len(self._window) - 8
+            while count and place <= last:
+                place += 8 + _U64.unpack_from(window, place)[0]
+                count -= 1
+            self.offset -= 8
+            self.skip(place - start)
+
     def count(self, items: int) -> None:
         """Account for ``items`` more things to walk."""
         self._items += items
@@ -108,8 +120,9 @@ def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
     if cursor.u32() not in _VERSIONS:
         raise ValueError("a version of another layout")
     tensors, pairs = cursor.u64(), cursor.u64()
-    cursor.count(tensors)
     cursor.count(pairs)
+    if tensors > MAX_TENSORS:
+        raise ValueError("too many tensors")
     alignment = _DEFAULT_ALIGNMENT
     for _ in range(pairs):
         key = cursor.string()
@@ -133,9 +146,7 @@ def _skip_value(cursor: _Cursor, kind: int) -> None:
     elif kind == _ARRAY:
         inner, count = cursor.u32(), cursor.u64()
         if inner == _STRING:
-            cursor.count(count)
-            for _ in range(count):
-                cursor.skip(cursor.u64())
+            cursor.skip_strings(count)
         else:
             cursor.skip(_WIDTHS[inner] * count)
     else:

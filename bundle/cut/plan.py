@@ -87,10 +87,10 @@ def cut_region(rule: Rule, data: memoryview, *, final: bool) -> npt.NDArray[np.i
     ``data`` starts at a region's start or where a chunk of it ended. With
     ``final`` it reaches to the region's end and the lengths sum to its size;
     without, the last piece is left out unless it is known to be a chunk, and is
-    to be given again with more after it: less than ``MAX_CHUNK`` bytes are left.
+    to be given again with more after it: at most ``MAX_CHUNK`` bytes are left.
 
     Raises:
-        ValueError: an atom is not there whole, or is over ``MAX_CHUNK``.
+        ValueError: an atom is over ``MAX_CHUNK``.
         BundleError: the compiled FastCDC is not installed.
     """
     size = len(data)
@@ -99,9 +99,9 @@ def cut_region(rule: Rule, data: memoryview, *, final: bool) -> npt.NDArray[np.i
         ends[1:] -= ends[:-1].copy()
         return ends
     if rule is Rule.ATOM:
-        if not final or size > MAX_CHUNK:
-            raise ValueError(f"an atom of {size} bytes, final={final}")
-        return np.full(min(size, 1), size, np.int64)
+        if size > MAX_CHUNK:
+            raise ValueError(f"an atom of {size} bytes")
+        return np.full(1 if final and size else 0, size, np.int64)
     full, rest = divmod(size, MAX_CHUNK)
     lengths = np.full(full + (1 if final and rest else 0), MAX_CHUNK, np.int64)
     if final and rest:

@@ -8,7 +8,7 @@ import msgspec
 
 from bundle.codec.encoding import TEXT, UNKNOWN, elements
 from bundle.cut.region import PlanBuilder, Rule, TensorRuns
-from bundle.limits import MAX_SAFETENSORS_HEADER
+from bundle.limits import MAX_SAFETENSORS_HEADER, MAX_TENSORS
 
 if TYPE_CHECKING:
     from bundle.cut.region import Read
@@ -46,7 +46,10 @@ def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
     start = 8 + header
     if head[8:9] != b"{" or header > MAX_SAFETENSORS_HEADER or start > size:
         return False
-    tensors = msgspec.json.decode(read(8, header), type=dict[str, _Tensor])
+    text = read(8, header)
+    if text.count(b"{") > MAX_TENSORS:
+        raise ValueError("too many tensors")
+    tensors = msgspec.json.decode(text, type=dict[str, _Tensor])
     tensors.pop("__metadata__", None)
     spans = []
     for tensor in tensors.values():

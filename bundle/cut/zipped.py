@@ -37,7 +37,7 @@ _NPY_DESCR: Final = re.compile(rb"'descr': *'[<|]([fiub])([1248])'")
 
 
 class _Member(NamedTuple):
-    """A member of at least ``SMALL`` stored bytes."""
+    """Where a member's header is, how many bytes follow, whether they are packed."""
 
     header: int
     size: int
@@ -54,11 +54,14 @@ def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
         return False
     end, length = _find_directory(read, size)
     members = sorted(_members(_exactly(read, end, length)))
-    if all(member.dense for member in members):
+    large = [member for member in members if member.size >= SMALL]
+    if all(member.dense for member in large) and any(
+        member.dense for member in members
+    ):
         builder.add(0, Rule.FIXED, DENSE)
         return True
     place = 0
-    for member in members:
+    for member in large:
         first, after = _span(read, member)
         if member.header < place or after > end:
             raise ValueError("a member over another or over the directory")
@@ -106,7 +109,7 @@ def _find_directory(read: Read, size: int) -> tuple[int, int]:
 
 
 def _members(directory: bytes) -> Iterator[_Member]:
-    """Yield the large members of a central directory."""
+    """Yield the members of a central directory."""
     place = 0
     while place < len(directory):
         mark, flags, method, packed, plain, names, extras, comment, disk, header = (
@@ -122,8 +125,7 @@ def _members(directory: bytes) -> Iterator[_Member]:
             packed, header = _zip64(
                 directory[extra : extra + extras], (plain, packed, header)
             )
-        if packed >= SMALL:
-            yield _Member(header, packed, bool(method) or bool(flags & _ENCRYPTED))
+        yield _Member(header, packed, bool(method) or bool(flags & _ENCRYPTED))
 
 
 def _zip64(extras: bytes, fields: tuple[int, int, int]) -> tuple[int, int]:
