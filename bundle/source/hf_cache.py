@@ -82,6 +82,7 @@ class HfCacheSource(Source):
         listing = Listing(name.kind, name.name, self._options)
         lister = RepositoryLister(directory, listing)
         with listing.guard(directory.path):
+            _check_repository(name, directory)
             revisions = Revisions(directory)
             commits = _commits(directory, revisions, selectors, listing)
             lister.add_revisions(revisions, commits)
@@ -143,9 +144,21 @@ def _repositories_in(hub: str) -> list[tuple[RepositoryName, RepositoryDirectory
     for entry in entries:
         name = RepositoryName.of_directory(entry)
         path = os.path.join(hub, entry)  # noqa: PTH118
-        if name is not None and os.path.isdir(path):  # noqa: PTH112
+        if name is not None:
             found.append((name, RepositoryDirectory(path, boundary)))
     return found
+
+
+def _check_repository(name: RepositoryName, directory: RepositoryDirectory) -> None:
+    """Refuse what looks like a repository and is none."""
+    if not name.valid:
+        raise SourceError(
+            f"{directory.path}: not the name of a repository",
+            advice="remove it, or rename it to models--org--name",
+        )
+    place = directory.boundary.follow(directory.path)[-1]
+    if not os.path.isdir(place):  # noqa: PTH112
+        raise SourceError(f"{directory.path}: not a directory", advice="remove it")
 
 
 def _commits(

@@ -27,8 +27,7 @@ PREFIXES: Final = {
 }
 """What the directory of a repository starts with, and the kind of artifact it is."""
 
-_DIRECTORY: Final = re.compile(r"([a-z]+)--(.+)", re.ASCII)
-_PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
+_NAME: Final = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,24 @@ class RepositoryName:
 
     @classmethod
     def of_directory(cls, directory: str) -> RepositoryName | None:
-        """Read the name of a directory such as ``models--org--name``."""
-        match = _DIRECTORY.fullmatch(directory)
-        if match is None or match[1] not in PREFIXES:
+        """Read the name of a directory such as ``models--org--name``.
+
+        None means that it is not meant to be one; ``valid`` still has to be asked.
+        """
+        prefix, dashes, rest = directory.partition("--")
+        if not dashes or prefix not in PREFIXES:
             return None
-        parts = match[2].split("--")
-        if not all(_PART.fullmatch(part) for part in parts):
-            return None
-        return cls(PREFIXES[match[1]], "/".join(parts))
+        name = rest.encode("utf-8", "backslashreplace").decode()
+        return cls(PREFIXES[prefix], name.replace("--", "/"))
+
+    @property
+    def valid(self) -> bool:
+        """Whether a client would ask for a repository of this name."""
+        return (
+            _NAME.fullmatch(self.name) is not None
+            and "--" not in self.name
+            and ".." not in self.name
+        )
 
     def __str__(self) -> str:
         prefix = "" if self.kind == HF_MODEL else self.kind.removeprefix("hf-") + "s/"
@@ -73,19 +82,20 @@ def parse_selector(text: str) -> Selector:
         UsageError: it is not of that form.
     """
     name, at, revision = text.partition("@")
-    parts = name.split("/")
     kind = HF_MODEL
-    if len(parts) > 1 and parts[0] in PREFIXES:
-        kind = PREFIXES[parts.pop(0)]
-    if not all(_PART.fullmatch(part) for part in parts):
+    prefix, slash, rest = name.partition("/")
+    if slash and prefix in PREFIXES:
+        kind, name = PREFIXES[prefix], rest
+    repository = RepositoryName(kind, name)
+    if not repository.valid:
         raise UsageError(
             f"{text!r} names no repository",
             advice="write org/name, datasets/org/name or org/name@revision",
         )
     if not at:
-        return Selector(RepositoryName(kind, "/".join(parts)))
+        return Selector(repository)
     try:
         check_path(revision, rule="2.3")
     except FormatError as error:
-        raise UsageError(f"{text!r}: no revision can be called so: {error}") from None
-    return Selector(RepositoryName(kind, "/".join(parts)), revision)
+        raise UsageError(f"{text!r}: no revision is called so: {error}") from None
+    return Selector(repository, revision)

@@ -94,6 +94,7 @@ class Listing:
         Raises:
             SourceError: ``error`` itself, unless told to keep going.
         """
+        error = _printable(error)
         if not self._options.keep_going:
             raise error
         self._problems.append(one_line(error))
@@ -178,6 +179,15 @@ def one_line(error: SourceError) -> str:
     """Return an error and its advice as one line."""
     text = f"{error}; {error.advice}" if error.advice else str(error)
     return " ".join(text.split())
+
+
+def _printable(error: SourceError) -> SourceError:
+    """Return ``error``, with names that are not Unicode text written in ASCII."""
+    message = str(error)
+    if message.isascii():
+        return error
+    clean = message.encode("utf-8", "backslashreplace").decode()
+    return error if clean == message else SourceError(clean, advice=error.advice)
 
 
 def unreadable(shown: str, error: OSError) -> SourceError:

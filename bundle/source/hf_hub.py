@@ -1,0 +1,153 @@
+"""A repository of the Hugging Face Hub, downloaded into the user's own cache.
+
+The download is the work of ``huggingface_hub`` (extra ``hf``), which reads
+``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_CACHE`` itself; what it wrote is then
+listed like any other cache. The Hub is asked for the revision first, and the
+answer is compared with what was downloaded: the library falls back to an older
+snapshot in the cache when the Hub does not answer, and that is not what was
+asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bundle.errors import SourceError, TransientError, UsageError
+from bundle.source.base import Source, SourceArtifact
+from bundle.source.filter import EVERYTHING, ListOptions
+from bundle.source.hf_cache import HfCacheSource
+from bundle.source.hf_names import Selector
+from bundle.source.hub_errors import hub_errors
+from bundle.source.listing import some
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+DEFAULT_REVISION: Final = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """What the Hub says that a revision is: its commit, and the files wanted of it."""
+
+    commit: str
+    files: frozenset[str]
+    every: bool
+
+
+class HfHubSource(Source):
+    """Downloads one revision of one repository and lists it."""
+
+    def __init__(
+        self,
+        selector: Selector,
+        *,
+        location: str | None = None,
+        options: ListOptions = EVERYTHING,
+    ) -> None:
+        self.location = f"hf://{selector}" if location is None else location
+        self._selector = selector
+        self._options = options
+
+    async def artifacts(self) -> list[SourceArtifact]:
+        """Return the repository, as one artifact.
+
+        Only files that the options want are downloaded.
+
+        Raises:
+            SourceError: there is no such repository, revision or wanted file, or
+                the Hub does not give it to this user.
+            StoreError: the Hub does not answer, or not as it should.
+            TargetError: the cache on this machine cannot take the files.
+            UsageError: the extra ``hf`` is not installed.
+        """
+        hub = await asyncio.to_thread(_library)
+        revision = await asyncio.to_thread(self._download, hub)
+        cache = HfCacheSource(
+            Path(hub.constants.HF_HUB_CACHE),
+            (Selector(self._selector.repository, revision.commit),),
+            options=self._options,
+        )
+        artifacts = await cache.artifacts()
+        self._check_complete(artifacts, revision)
+        return [replace(one, source=self.location) for one in artifacts]
+
+    def _download(self, hub: ModuleType) -> _Revision:
+        """Bring what is wanted into the cache; return what that is."""
+        repository = self._selector.repository
+        arguments: dict[str, Any] = {
+            "repo_id": repository.name,
+            "repo_type": repository.kind.removeprefix("hf-"),
+            "revision": self._selector.revision or DEFAULT_REVISION,
+        }
+        with hub_errors(self.location):
+            revision = self._wanted(hub.HfApi().repo_info(**arguments))
+            if not revision.files:
+                raise SourceError(
+                    f"{self.location}: no file of it is wanted",
+                    advice="check --include and --exclude",
+                )
+            patterns = None
+            if not revision.every:
+                patterns = [glob.escape(name) for name in sorted(revision.files)]
+            folder = hub.snapshot_download(**arguments, allow_patterns=patterns)
+        if Path(folder).name != revision.commit:
+            raise TransientError(
+                f"{self.location}: it changed while it was downloaded",
+                advice="run the same command again",
+            )
+        return revision
+
+    def _wanted(self, info: Any) -> _Revision:  # noqa: ANN401 - a type of the library
+        """Return the files of a revision that the options want."""
+        repository = self._selector.repository
+        names = [sibling.rfilename for sibling in info.siblings or ()]
+        wanted = frozenset(
+            name
+            for name in names
+            if self._options.takes(
+                repository.kind, repository.name, f"snapshots/{info.sha}/{name}"
+            )
+        )
+        return _Revision(info.sha, wanted, every=len(wanted) == len(names))
+
+    def _check_complete(
+        self, artifacts: list[SourceArtifact], revision: _Revision
+    ) -> None:
+        """Refuse a download that lacks a file, unless that is a known problem."""
+        if any(artifact.problems for artifact in artifacts):
+            return
+        here = {file.path for artifact in artifacts for file in artifact.files}
+        missing = [
+            name
+            for name in revision.files
+            if f"snapshots/{revision.commit}/{name}" not in here
+        ]
+        if missing:
+            raise TransientError(
+                f"{self.location}: not all of it was downloaded ({some(missing)})",
+                advice="run the same command again",
+            )
+
+
+def _library() -> ModuleType:
+    """Return ``huggingface_hub``, with its progress bars off.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import huggingface_hub.utils  # noqa: PLC0415 - slow to import, and optional
+    except ImportError as error:
+        raise UsageError(
+            f"hf:// needs the package huggingface_hub: {error}",
+            advice="install bundle-syncd[hf], or pack a cache with hf-cache:PATH",
+        ) from None
+    hub: ModuleType = huggingface_hub
+    if not hub.utils.are_progress_bars_disabled():
+        hub.utils.disable_progress_bars()
+    return hub
