@@ -49,7 +49,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
         Digest.parse(self.digest)
         if not 0 <= self.size <= MAX_INTEGER:
             raise FormatError(
-                f"{self.size} is not a size: 0 to {MAX_INTEGER}", rule="3.2.2"
+                f"{self.size} is not a size: 0 to {MAX_INTEGER}", rule="3.2.3"
             )
 
     @classmethod
@@ -82,10 +82,10 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
         """
         if len(data) != self.size:
             raise IntegrityError(
-                f"{name}: {len(data)} bytes, expected {self.size}", rule="3.2.3"
+                f"{name}: {len(data)} bytes, expected {self.size}", rule="3.2.4"
             )
         found = str(digest_of(data))
         if found != self.digest:
             raise IntegrityError(
-                f"{name}: the content is {found}, expected {self.digest}", rule="3.2.4"
+                f"{name}: the content is {found}, expected {self.digest}", rule="3.2.5"
             )

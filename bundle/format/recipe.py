@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
+import msgspec
 
 from bundle.format.columns import view_of
 from bundle.format.path_table import PathTable
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Mode", "Recipe", "Segment", "SegmentKind"]
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """Consecutive bytes of a file, ``size`` of them.
 
     A run of chunks is ``count`` rows of the chunk columns from row ``start``; a
@@ -152,24 +151,20 @@ class Recipe:
         if first == last:
             return []
         mark = first // STRIDE
-        known = slice(mark * STRIDE, first)
-        counts = columns.segment_count[known]
-        runs = columns.segment_kind[known] == SegmentKind.CHUNKS
-        chunk = int(self.marks[mark, 0]) + int(counts[runs].sum(dtype=np.uint64))
-        literal = int(self.marks[mark, 1]) + int(counts[~runs].sum(dtype=np.uint64))
-        rows = zip(
-            columns.segment_kind[first:last].tolist(),
-            columns.segment_count[first:last].tolist(),
-            columns.segment_size[first:last].tolist(),
-            strict=True,
-        )
+        base = mark * STRIDE
+        chunk, literal = self.marks[mark].tolist()
+        kinds = columns.segment_kind[base:last].tolist()
+        counts = columns.segment_count[base:last].tolist()
+        sizes = columns.segment_size[base:last].tolist()
         found: list[Segment] = []
-        for kind, count, size in rows:
+        rows = zip(kinds, counts, sizes, strict=True)
+        for row, (kind, count, size) in enumerate(rows, base):
+            start = chunk if kind == SegmentKind.CHUNKS else literal
+            if row >= first:
+                found.append(Segment(SegmentKind(kind), start, count, size))
             if kind == SegmentKind.CHUNKS:
-                found.append(Segment(SegmentKind.CHUNKS, chunk, count, size))
                 chunk += count
             else:
-                found.append(Segment(SegmentKind.LITERAL, literal, count, size))
                 literal += count
         return found
 

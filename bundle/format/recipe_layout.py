@@ -106,7 +106,7 @@ class RecipeHeader:
         _HEADER.check_version(version, flags)
         if transforms:
             raise FormatError(
-                "the recipe needs the feature 'transforms'", rule="6.1.6", offset=20
+                "the recipe needs the feature 'transforms'", rule="6.8.1", offset=20
             )
         if files > MAX_FILES:
             raise LimitError(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from bundle.format.columns import Bytes, Indices, Release
 
-STRIDE: Final = 64
+STRIDE: Final = 16
 """Segments between two marks: few enough to add up whenever a file is looked at."""
 
 
@@ -128,7 +128,7 @@ class SegmentWalk:
     def _check_kinds(self, first: int, kinds: Bytes) -> None:
         columns = self.columns
         _refuse(columns, "segment_kind", first, kinds > SegmentKind.TRANSFORM, "6.5.1")
-        _refuse(columns, "segment_kind", first, kinds == SegmentKind.TRANSFORM, "6.6.1")
+        _refuse(columns, "segment_kind", first, kinds == SegmentKind.TRANSFORM, "6.8.1")
         before = np.concatenate([[np.uint8(self.kind_before)], kinds[:-1]])
         pairs = np.flatnonzero((kinds | before) == SegmentKind.CHUNKS) + first
         if len(pairs) == 0:
@@ -196,7 +196,7 @@ _REASONS: Final = {
     "6.5.5": "a run of chunks is not as long as its chunks",
     "6.5.6": "a run of more chunks than there are",
     "6.5.9": f"a chunk that has not 1 to {MAX_CHUNK} bytes",
-    "6.6.1": "a transform without the feature 'transforms'",
+    "6.8.1": "a transform without the feature 'transforms'",
 }
 _LIMITS: Final = frozenset({"6.5.3", "6.5.9"})
 

@@ -36,6 +36,7 @@ from bundle.limits import (
     MAX_FRAME_PLAIN,
     MAX_FRAME_STORED,
     MAX_VOLUME,
+    MAX_VOLUME_CHUNKS,
     MAX_VOLUMES,
 )
 
@@ -385,6 +386,12 @@ def _check_tail(tail: VolumeTail) -> None:
     for refused, reason, rule, offset in refusals:
         if refused:
             raise FormatError(f"volume tail: {reason}", rule=rule, offset=offset)
+    if tail.chunks > MAX_VOLUME_CHUNKS:
+        raise LimitError(
+            f"a volume of {tail.chunks} chunks, over {MAX_VOLUME_CHUNKS}",
+            rule="5.5.3",
+            offset=20,
+        )
     if tail.volume_size > MAX_VOLUME:
         raise LimitError(
             f"a volume of {tail.volume_size} bytes, over {MAX_VOLUME}",
