@@ -1,8 +1,9 @@
 """A repository of the Hugging Face Hub, downloaded into the user's own cache.
 
-The download is the work of ``huggingface_hub`` (extra ``hf``), which reads
-``HF_ENDPOINT``, ``HF_TOKEN`` and ``HF_HUB_CACHE`` itself; what it wrote is then
-listed like any other cache. The Hub is asked for the revision first, and the
+The download is the work of ``huggingface_hub`` (extra ``hf``); what it wrote is
+then listed like any other cache. ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_CACHE``
+and ``HF_HOME`` mean what they mean to the library; whatever else it reads, such
+as the token of a login, it finds itself. The Hub is asked for the revision first, and the
 answer is compared with what was downloaded: the library falls back to an older
 snapshot in the cache when the Hub does not answer, and that is not what was
 asked for.
@@ -25,6 +26,7 @@ from bundle.source.hub_errors import hub_errors
 from bundle.source.listing import some
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import ModuleType
 
 DEFAULT_REVISION: Final = "main"
@@ -48,10 +50,12 @@ class HfHubSource(Source):
         *,
         location: str | None = None,
         options: ListOptions = EVERYTHING,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.location = f"hf://{selector}" if location is None else location
         self._selector = selector
         self._options = options
+        self._environment = environment or {}
 
     async def artifacts(self) -> list[SourceArtifact]:
         """Return the repository, as one artifact.
@@ -66,18 +70,21 @@ class HfHubSource(Source):
             UsageError: the extra ``hf`` is not installed.
         """
         hub = await asyncio.to_thread(_library)
-        revision = await asyncio.to_thread(self._download, hub)
-        cache = HfCacheSource(
-            Path(hub.constants.HF_HUB_CACHE),
+        cache = _cache(self._environment) or Path(hub.constants.HF_HUB_CACHE)
+        revision = await asyncio.to_thread(self._download, hub, cache)
+        source = HfCacheSource(
+            cache,
             (Selector(self._selector.repository, revision.commit),),
             options=self._options,
         )
-        artifacts = await cache.artifacts()
+        artifacts = await source.artifacts()
         self._check_complete(artifacts, revision)
         return [replace(one, source=self.location) for one in artifacts]
 
-    def _download(self, hub: ModuleType) -> _Revision:
+    def _download(self, hub: ModuleType, cache: Path) -> _Revision:
         """Bring what is wanted into the cache; return what that is."""
+        endpoint = self._environment.get("HF_ENDPOINT") or None
+        token = self._environment.get("HF_TOKEN") or None
         repository = self._selector.repository
         arguments: dict[str, Any] = {
             "repo_id": repository.name,
@@ -85,7 +92,9 @@ class HfHubSource(Source):
             "revision": self._selector.revision or DEFAULT_REVISION,
         }
         with hub_errors(self.location):
-            revision = self._wanted(hub.HfApi().repo_info(**arguments))
+            revision = self._wanted(
+                hub.HfApi(endpoint=endpoint, token=token).repo_info(**arguments)
+            )
             if not revision.files:
                 raise SourceError(
                     f"{self.location}: no file of it is wanted",
@@ -94,7 +103,13 @@ class HfHubSource(Source):
             patterns = None
             if not revision.every:
                 patterns = [glob.escape(name) for name in sorted(revision.files)]
-            folder = hub.snapshot_download(**arguments, allow_patterns=patterns)
+            folder = hub.snapshot_download(
+                **arguments,
+                allow_patterns=patterns,
+                cache_dir=cache,
+                endpoint=endpoint,
+                token=token,
+            )
         if Path(folder).name != revision.commit:
             raise TransientError(
                 f"{self.location}: it changed while it was downloaded",
@@ -132,6 +147,15 @@ class HfHubSource(Source):
                 f"{self.location}: not all of it was downloaded ({some(missing)})",
                 advice="run the same command again",
             )
+
+
+def _cache(environment: Mapping[str, str]) -> Path | None:
+    """Return the cache that the environment names, or None."""
+    if environment.get("HF_HUB_CACHE"):
+        return Path(environment["HF_HUB_CACHE"]).expanduser()
+    if environment.get("HF_HOME"):
+        return Path(environment["HF_HOME"]).expanduser() / "hub"
+    return None
 
 
 def _library() -> ModuleType:

@@ -27,6 +27,8 @@ from bundle.source.hf_names import parse_selector
 from bundle.source.tree import TreeSource
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bundle.source.base import Source
 
 HF_CACHE: Final = "hf-cache"
@@ -36,15 +38,23 @@ TREE: Final = "tree"
 _ADVICE: Final = "write hf-cache:PATH[#org/name[@revision]], hf://org/name or tree:PATH"
 
 
-def parse_source(text: str, options: ListOptions = EVERYTHING) -> Source:
+def parse_source(
+    text: str,
+    options: ListOptions = EVERYTHING,
+    environment: Mapping[str, str] | None = None,
+) -> Source:
     """Return the source that ``text`` names; nothing is looked at yet.
+
+    ``environment`` says where the Hub is and where its cache is kept.
 
     Raises:
         UsageError: the text names no source.
     """
     if text.startswith(HF_HUB):
         selector = parse_selector(text.removeprefix(HF_HUB))
-        return HfHubSource(selector, location=text, options=options)
+        return HfHubSource(
+            selector, location=text, options=options, environment=environment
+        )
     scheme, colon, rest = text.partition(":")
     if scheme not in (HF_CACHE, TREE) or not colon:
         raise UsageError(f"{text!r} does not name a source", advice=_ADVICE)
