@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace, output: Output) -> None:
         jobs=options.jobs or len(os.sched_getaffinity(0)),
         state=_state(options, output.environment),
     )
-    module, _, name = options.verb.partition(":")
+    module, _, name = options.run.partition(":")
     verb = cast("Verb", getattr(import_module(module), name))
     verb(options, session)
     output.flush()

@@ -28,7 +28,7 @@ def completion(options: argparse.Namespace, session: Session) -> None:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
     script = shtab.complete(parser, shell=options.shell)
     session.output.event(
-        "result", verb=options.name, shell=options.shell, script=script
+        "result", verb=options.verb, shell=options.shell, script=script
     )
     if not session.output.as_json:
         session.output.raw(script.encode())

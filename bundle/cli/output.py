@@ -50,15 +50,21 @@ class Output:
         """Whether JSON lines were asked for and stdout still takes them."""
         return self.as_json and not self._refused.is_set()
 
-    def event(self, name: str, **members: object) -> None:
+    def event(self, event: str, /, **members: object) -> None:
         """Write one JSON line; members are written in camelCase."""
         if self.as_json:
-            document = _plain({"event": name} | members)
+            document = _plain({"event": event} | members)
             self._write(json.dumps(document, separators=(",", ":")))
+            self.flush()
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table; a column whose title begins with ``>`` is set right."""
-        if self.as_json or self.quiet:
+        """Print a table, unless ``--quiet``; see ``listing``."""
+        if not self.quiet:
+            self.listing(columns, rows)
+
+    def listing(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table that was asked for; ``>`` before a title sets it right."""
+        if self.as_json:
             return
         from rich.table import Table
         from rich.text import Text
@@ -74,8 +80,17 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(escape(cell)) for cell in row))
-        with self._writing():
-            self.console(self.stdout).print(table)
+        console = self.console(self.stdout)
+        with console.capture() as captured:
+            console.print(table)
+        for line in captured.get().splitlines():
+            self._write(line.rstrip())
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Print lines of a heading and what it says, which were asked for."""
+        width = max(len(heading) for heading, _ in facts)
+        for heading, fact in facts:
+            self.answer(f"{heading:<{width}}  {fact}")
 
     def say(self, text: str) -> None:
         """Print a line of the result, escaped, unless ``--quiet``."""
@@ -152,7 +167,6 @@ class Output:
         """Write one line to stdout, whole."""
         with self._lock, self._writing():
             self.stdout.write(f"{line}\n")
-            self.stdout.flush()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 """The command line: every verb, its options, and the text of ``--help``.
 
-Nothing of a verb is imported here; ``verb`` in the result names the function
+Nothing of a verb is imported here; ``run`` in the result names the function
 that does the work as ``module:function``.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Never
 
 from bundle.cli.units import parse_size
 from bundle.cli.variables import Help, Variables
-from bundle.errors import UsageError
+from bundle.errors import FormatError, UsageError
 from bundle.limits import GIB, MAX_VOLUME, MIN_VOLUME
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
 def parse(
     arguments: Sequence[str], environment: Mapping[str, str]
 ) -> argparse.Namespace:
-    """Return the options of one run.
+    """Return the options of one run; ``verb`` is its name, ``run`` what does it.
 
     Raises:
         UsageError: the command line makes no sense.
@@ -157,7 +157,7 @@ class _Commands:
         parser = self._parsers.add_parser(
             name, help=about, description=about, epilog=more
         )
-        parser.set_defaults(verb=verb, name=parser.prog.partition(" ")[2])
+        parser.set_defaults(run=verb, verb=parser.prog.partition(" ")[2])
         options = Variables(parser, self._environment)
         options.switch("--json", "results and errors as JSON lines on stdout")
         options.switch("--quiet", "no progress, no tables, no hints")
@@ -172,7 +172,7 @@ def _key_init(commands: _Commands) -> None:
         "init", "bundle.cli.key:init", "make a root key and a packer key"
     )
     options.parser.add_argument("directory", metavar="DIR", help="where they go")
-    options.option("--name", "NAME", "whose keys they are; default: bundle")
+    options.option("--name", "NAME", "a label that the root carries", reads=_slug)
 
 
 def _trust_enrol(commands: _Commands) -> None:
@@ -201,11 +201,15 @@ def _pack(commands: _Commands) -> None:
         "sources", metavar="SOURCE", nargs="+", help="what to pack, see below"
     )
     options.option("--out", "DIR", "where the bundle goes", required=True)
-    options.option("--stream", "NAME", "the line of releases", required=True)
+    options.option(
+        "--stream", "NAME", "the line of releases", reads=_slug, required=True
+    )
     options.option("--key", "DIR", "what `bundle key init` made", required=True)
     options.switch("--add", "keep what the previous release holds")
     options.option("--after", "RELEASE", "follow this bundle's or file's release")
-    options.several("--audience", "SITE", "who may read it; default: anyone")
+    options.several(
+        "--audience", "SITE", "who may read it; default: anyone", reads=_slug
+    )
     options.option("--expires", "DAYS", "days until readers warn", reads=_days)
     options.several("--include", "GLOB", "only what matches, on artifact/path")
     options.several("--exclude", "GLOB", "not what matches, on artifact/path")
@@ -284,12 +288,29 @@ def _bundle(options: Variables) -> None:
 def _reading(options: Variables) -> None:
     """Add what every verb takes that reads a bundle."""
     options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
-    options.option("--site", "NAME", "the site this is, for a release's audience")
+    options.option(
+        "--site", "NAME", "the site this is, for a release's audience", reads=_slug
+    )
+    options.switch("--strict", "refuse what has expired")
     _state(options)
 
 
 def _state(options: Variables) -> None:
     options.option("--state", "DIR", "what is remembered here; default: XDG state")
+
+
+def _slug(text: str) -> str:
+    """Return a name of a stream or a site.
+
+    Raises:
+        ValueError: it has a character that such names do not have.
+    """
+    from bundle.paths import check_slug
+
+    try:
+        return check_slug(text, rule="2.2")
+    except FormatError as error:
+        raise ValueError(str(error)) from None
 
 
 def _jobs(text: str) -> int:

@@ -54,16 +54,22 @@ class Variables:
         )
 
     def several(
-        self, name: str, metavar: str, explanation: str, *, required: bool = False
+        self,
+        name: str,
+        metavar: str,
+        explanation: str,
+        *,
+        reads: Callable[[str], Any] = str,
+        required: bool = False,
     ) -> None:
-        """Add an option that may repeat; its value is a list of strings."""
+        """Add an option that may repeat; each value is what ``reads`` gives."""
         default = self._default(name)
         self.parser.add_argument(
             name,
             action=_Several,
             metavar=metavar,
             help=_help(name, f"{explanation}; may repeat"),
-            type=_typed(name, str, from_variable=_words),
+            type=_typed(name, reads, repeats=True),
             default=[] if default is None else default,
             required=required and not default,
         )
@@ -121,17 +127,16 @@ def _help(name: str, explanation: str) -> str:
 
 
 def _typed(
-    name: str,
-    reads: Callable[[str], Any],
-    *,
-    from_variable: Callable[[str], Any] | None = None,
+    name: str, reads: Callable[[str], Any], *, repeats: bool = False
 ) -> Callable[[str], Any]:
     """Return ``reads`` with the variable named when it is that which is refused."""
 
     def read(text: str) -> Any:  # noqa: ANN401 - whatever the option holds
         is_set = isinstance(text, _Set)
         try:
-            return (from_variable or reads)(str(text)) if is_set else reads(text)
+            if is_set and repeats:
+                return [reads(word) for word in _words(text)]
+            return reads(str(text))
         except ValueError as error:
             where = f"{variable_of(name)}: " if is_set else ""
             raise argparse.ArgumentTypeError(f"{where}{error}") from None
