@@ -1,0 +1,149 @@
+"""``bundle pack``: sources in, a bundle out."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.cli.parser import DEFAULT_VOLUME
+from bundle.cli.session import run
+from bundle.cli.units import count_text, size_text
+from bundle.cli.watch import watching
+from bundle.errors import PartialError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bundle.cli.output import Output
+    from bundle.cli.session import Session
+    from bundle.packer import PackReport, PackRequest
+
+
+def pack(options: argparse.Namespace, session: Session) -> None:
+    """Pack what was asked for and say what to do next.
+
+    Raises:
+        PartialError: some of it was damaged and left out, as was asked for.
+    """
+    from bundle import packer
+
+    output = session.output
+    request = _request(options, session)
+    with watching(output) as reporter:
+        report = run(packer.pack(request, reporter))
+    _print(report, options.verb, output)
+    if report.bundle is not None:
+        root = _directory(Path(options.key)) / "1.root.json"
+        output.hint("next: check it, carry it, and unpack it there:")
+        output.hint(f"  {_command('verify', report.bundle, '--trust', root)}")
+        output.hint(f"  {_command('unpack', report.bundle.name, '--to')} TARGET")
+    if report.problems:
+        raise PartialError(
+            f"left out: {count_text(len(report.problems), 'problem')}",
+            left=report.problems,
+            advice="the rest is packed; mend these and pack again",
+        )
+
+
+def _request(options: argparse.Namespace, session: Session) -> PackRequest:
+    """Return what the options ask for."""
+    from bundle.packer import PackRequest
+    from bundle.source.filter import ListOptions
+    from bundle.source.locate import parse_source
+
+    listing = ListOptions(
+        tuple(options.include), tuple(options.exclude), options.keep_going
+    )
+    sources = (parse_source(text, listing) for text in options.sources)
+    return PackRequest(
+        sources=tuple(sources),
+        out=Path(options.out),
+        stream=options.stream,
+        key=Path(options.key),
+        state=session.state,
+        clock=session.clock,
+        add=options.add,
+        after=None if options.after is None else Path(options.after),
+        audience=tuple(options.audience),
+        expires_days=options.expires,
+        volume_size=options.volume_size or DEFAULT_VOLUME,
+        keep_going=options.keep_going,
+        dry_run=options.dry_run,
+        jobs=session.jobs,
+    )
+
+
+def _print(report: PackReport, verb: str, output: Output) -> None:
+    """Print each artifact, then the whole."""
+    for artifact in report.artifacts:
+        output.event(
+            "artifact",
+            kind=artifact.kind,
+            name=artifact.name,
+            revision=artifact.revision,
+            files=artifact.files,
+            bytes=artifact.bytes,
+            new_bytes=artifact.new_bytes,
+            licence=artifact.licence,
+            warnings=artifact.warnings,
+        )
+        for warning in artifact.warnings:
+            output.warn(f"{artifact.name}: {warning}")
+    for warning in report.warnings:
+        output.warn(warning)
+    output.table(
+        ("kind", "name", "revision", ">files", ">size", ">new", "licence"),
+        [
+            (
+                artifact.kind,
+                artifact.name,
+                artifact.revision[:12],
+                f"{artifact.files:,}",
+                size_text(artifact.bytes),
+                size_text(artifact.new_bytes),
+                artifact.licence or "not stated",
+            )
+            for artifact in report.artifacts
+        ],
+    )
+    output.event(
+        "result",
+        verb=verb,
+        dry_run=report.bundle is None,
+        bundle=report.bundle,
+        stream=report.stream,
+        seq=report.seq,
+        release=report.release or None,
+        files=report.files,
+        bytes=report.bytes,
+        new_bytes=report.new_bytes,
+        reused_bytes=report.reused_bytes,
+        stored_bytes=report.stored_bytes,
+        needed_bytes=report.needed_bytes,
+        volumes=report.volumes,
+        problems=report.problems,
+        warnings=report.warnings,
+    )
+    output.say(
+        f"release {report.seq} of {report.stream}: "
+        f"{count_text(report.files, 'file')}, {size_text(report.bytes)}; "
+        f"{size_text(report.new_bytes)} new, {size_text(report.reused_bytes)} reused"
+    )
+    volumes = count_text(report.volumes, "volume")
+    if report.bundle is None:
+        output.say(f"at most {size_text(report.needed_bytes)} in {volumes}")
+        output.say("nothing was written")
+    else:
+        output.say(f"{size_text(report.stored_bytes)} in {volumes}")
+        output.answer(str(report.bundle))
+
+
+def _directory(key: Path) -> Path:
+    """Return the directory of a key that may be named by itself."""
+    return key if key.is_dir() else key.parent
+
+
+def _command(verb: str, *words: object) -> str:
+    """Return a command line that a shell takes as it is."""
+    return shlex.join(["bundle", verb, *map(str, words)])

@@ -1,0 +1,108 @@
+"""What the verbs that read a bundle share: trust, and names of what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.errors import MissingError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from bundle.cli.session import Session
+    from bundle.format.recipe import Recipe
+    from bundle.format.release import Artifact
+    from bundle.medium.reader import OpenBundle
+    from bundle.state.receiver import TrustChoice
+
+_SHOWN = 5
+"""Candidates that are named when a name fits several."""
+
+
+def trust_of(options: argparse.Namespace, session: Session) -> TrustChoice:
+    """Return whom this run trusts."""
+    from bundle.state.receiver import TrustChoice
+
+    return TrustChoice(
+        root=None if options.trust is None else Path(options.trust),
+        state=session.state,
+        site=options.site,
+        strict=options.strict,
+    )
+
+
+def open_verified(options: argparse.Namespace, session: Session) -> OpenBundle:
+    """Open the bundle that was asked for, warn of what it brings, write nothing.
+
+    Raises:
+        BundleError: it is not here, damaged, or not to be trusted.
+    """
+    from bundle.medium.reader import open_bundle
+
+    opened = open_bundle(
+        Path(options.bundle), trust_of(options, session), session.clock(), keep=False
+    )
+    for warning in opened.warnings:
+        session.output.warn(warning)
+    return opened
+
+
+def find_artifact(opened: OpenBundle, text: str) -> Artifact:
+    """Return the artifact called ``text``: its name, or kind and name with a slash.
+
+    Raises:
+        MissingError: none is called that, or several are.
+    """
+    artifacts = opened.release.artifacts
+    found = [one for one in artifacts if text in (one.name, f"{one.kind}/{one.name}")]
+    names = [f"{one.kind}/{one.name}" for one in found or artifacts]
+    return artifacts[artifacts.index(found[_only(names, found, f"artifact {text!r}")])]
+
+
+def find_recipe(opened: OpenBundle, artifact: Artifact) -> Recipe:
+    """Return the recipe of an artifact.
+
+    Raises:
+        MissingError: this bundle does not carry it.
+    """
+    recipe = opened.recipes.get(artifact.recipe.digest)
+    if recipe is None:
+        raise MissingError(
+            f"{artifact.kind} {artifact.name}: its recipe is not in this bundle",
+            advice="read the bundle that carried it first",
+        )
+    return recipe
+
+
+def find_file(recipe: Recipe, text: str) -> int:
+    """Return the index of the file at the path ``text``, or at the one that ends so.
+
+    Raises:
+        MissingError: there is none, or there are several.
+    """
+    ends: list[tuple[int, str]] = []
+    for index, path in enumerate(recipe.paths()):
+        if path == text:
+            return index
+        if path.endswith(f"/{text}"):
+            ends.append((index, path))
+    number = _only([path for _, path in ends], ends, f"file {text!r}")
+    return ends[number][0]
+
+
+def _only(names: Sequence[str], found: Sequence[object], what: str) -> int:
+    """Return 0 if exactly one thing was found.
+
+    Raises:
+        MissingError: none or several were; names some of ``names``.
+    """
+    if len(found) == 1:
+        return 0
+    some = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    if found:
+        raise MissingError(f"{what} fits several", advice=f"say which: {some}")
+    raise MissingError(
+        f"there is no {what} here", advice=f"here are: {some}" if some else ""
+    )

@@ -1,0 +1,121 @@
+"""``bundle unpack``: check a bundle and publish it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.cli.doctor import print_variables
+from bundle.cli.reading import trust_of
+from bundle.cli.session import run
+from bundle.cli.units import count_text, size_text
+from bundle.cli.watch import watching
+from bundle.errors import PartialError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from bundle.cli.output import Output
+    from bundle.cli.session import Session
+    from bundle.unpacker import UnpackReport
+
+
+def unpack(options: argparse.Namespace, session: Session) -> None:
+    """Publish every artifact to every target that takes it.
+
+    Raises:
+        PartialError: some artifacts could not be published anywhere.
+    """
+    from bundle import unpacker
+    from bundle.target.locate import parse_target
+
+    output = session.output
+    locations = dict.fromkeys(options.to)
+    request = unpacker.UnpackRequest(
+        bundle=Path(options.bundle),
+        targets=tuple(parse_target(text, copy=options.copy) for text in locations),
+        trust=trust_of(options, session),
+        jobs=session.jobs,
+        clock=session.clock,
+    )
+    with watching(output) as reporter:
+        report = run(unpacker.unpack(request, reporter))
+    _print(report, options, output)
+    _print_variables(locations, output)
+    if report.left:
+        raise PartialError(
+            f"not unpacked: {count_text(len(report.left), 'artifact')}",
+            left=report.left,
+            advice="the rest is published; name a target for these too",
+        )
+
+
+def _print(report: UnpackReport, options: argparse.Namespace, output: Output) -> None:
+    """Print what each target got, and the whole."""
+    for warning in report.warnings:
+        output.warn(warning)
+    for placed in report.placed:
+        output.event(
+            "placed",
+            kind=placed.kind,
+            name=placed.name,
+            target=placed.target,
+            written_files=placed.written_files,
+            kept_files=placed.kept_files,
+            written_bytes=placed.written_bytes,
+            left_out=placed.left_out,
+        )
+    _print_table(report, output)
+    written = sum(placed.written_files for placed in report.placed)
+    size = sum(placed.written_bytes for placed in report.placed)
+    output.event(
+        "result",
+        verb=options.verb,
+        bundle=options.bundle,
+        stream=report.stream,
+        seq=report.seq,
+        release=report.release,
+        written_files=written,
+        kept_files=sum(placed.kept_files for placed in report.placed),
+        written_bytes=size,
+        left=report.left,
+        warnings=report.warnings,
+    )
+    release = f"release {report.seq} of {report.stream}"
+    if written:
+        output.say(
+            f"{release}: {count_text(written, 'file')} written, {size_text(size)}"
+        )
+    elif report.placed:
+        output.say(f"{release}: nothing to write, all of it is there")
+
+
+def _print_table(report: UnpackReport, output: Output) -> None:
+    """Print one line for each artifact at each target."""
+    rows = [
+        (
+            placed.kind,
+            placed.name,
+            placed.target,
+            f"{placed.written_files:,}",
+            size_text(placed.written_bytes),
+            f"{placed.kept_files:,}",
+        )
+        for placed in report.placed
+    ]
+    if rows:
+        columns = ("kind", "name", "target", ">written", ">size", ">kept")
+        output.table(columns, rows)
+
+
+def _print_variables(targets: Iterable[str], output: Output) -> None:
+    """Print which variables a client needs, for each target that has clients."""
+    if output.as_json or output.quiet:
+        return
+    from bundle.target.doctor import diagnose
+
+    for text in targets:
+        diagnosis = diagnose(text)
+        if diagnosis.variables:
+            print_variables(diagnosis, output)
