@@ -84,8 +84,8 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     Raises:
         OSError: as ``os.pwrite``; some of it may have been written.
     """
-    view = memoryview(data)
-    while len(view):
+    view = memoryview(data).cast("B")
+    while view.nbytes:
         count = os.pwrite(descriptor, view, offset)
         view, offset = view[count:], offset + count
 
