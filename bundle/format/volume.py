@@ -27,6 +27,7 @@ from bundle.format.columns import (
     RECORD_SIZE,
     Record,
     check_of,
+    check_zero,
     keys_of,
     view_of,
 )
@@ -84,10 +85,9 @@ def parse_volume_header(buffer: ReadableBuffer) -> VolumeHeader:
         FormatError: rules 5.1.2 to 5.1.7.
     """
     data = view_of(buffer)
-    version, flags, number, reserved = _HEADER.parse(data)
+    version, flags, number, _ = _HEADER.parse(data)
     _HEADER.check_version(version, flags)
-    if any(reserved):
-        raise FormatError("the reserved bytes are not zero", rule="5.1.6", offset=16)
+    check_zero(data, 16, RECORD_SIZE - CHECK_SIZE, rule="5.1.6")
     _check_number(number)
     return VolumeHeader(number)
 
@@ -218,8 +218,8 @@ def parse_frame(buffer: ReadableBuffer) -> FrameHeader:
         flags=fields[4],
         stored=fields[5],
         plain=fields[6],
-        ids=np.ascontiguousarray(table["id"]),
-        lengths=np.ascontiguousarray(table["length"]),
+        ids=table["id"].copy(),
+        lengths=table["length"].copy(),
         payload_digest=fields[9],
     )
     _check_table(header)

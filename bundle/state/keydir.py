@@ -44,11 +44,13 @@ class Signer:
     """A key that may sign releases, and the files that prove it.
 
     ``anchor`` is the first root of the chain, whose fingerprint names it;
-    ``trust_files`` go into ``trust/`` of every bundle.
+    ``trust_files`` go into ``trust/`` of every bundle, ``packers`` are all keys
+    that may sign.
     """
 
     key: PrivateKey
     anchor: Root
+    packers: Role
     root_version: int
     roles_version: int
     trust_files: Mapping[str, bytes]
@@ -116,7 +118,9 @@ def load_signer(path: Path, now: float) -> Signer:
             advice=f"put the newest roles file into {directory}",
         )
     warnings = (*_warnings(path, role), *expiry_warnings(root, roles, now))
-    return Signer(key, anchor, root.version, roles.version, files, warnings)
+    return Signer(
+        key, anchor, role, root.version, roles.version, files, warnings
+    )
 
 
 def _read_key(path: Path) -> bytes:

@@ -110,11 +110,14 @@ def enrolled_root(state: Path) -> Root | None:
     return read_root(kept[f"{max(versions)}.root.json"]) if versions else None
 
 
-def load_trust(choice: TrustChoice, files: Mapping[str, bytes], now: float) -> Trust:
+def load_trust(
+    choice: TrustChoice, files: Mapping[str, bytes], now: float, *, keep: bool = True
+) -> Trust:
     """Return the root and roles in force, taking newer ones from ``files``.
 
     ``files`` are a medium's ``trust/`` by name. In a state directory each newer
-    file is kept as soon as it verified, and never before.
+    file is kept as soon as it verified, and never before; without ``keep``
+    nothing is written.
 
     Raises:
         FormatError: a newer file is not what its name says.
@@ -126,7 +129,7 @@ def load_trust(choice: TrustChoice, files: Mapping[str, bytes], now: float) -> T
             root = newer
         trust = Trust(root, newest_roles(root, files), (NOT_CHECKED,), stateless=True)
     else:
-        trust = _advance(choice.state, files)
+        trust = _advance(choice.state, files, keep=keep)
         now = max(now, trusted_time(choice.state))
     expired = expiry_warnings(trust.root, trust.roles, now)
     if expired and choice.strict:
@@ -226,7 +229,7 @@ def trusted_time(state: Path) -> int:
     return max((mark.trusted_time for mark in read_marks(state)), default=0)
 
 
-def _advance(state: Path, files: Mapping[str, bytes]) -> Trust:
+def _advance(state: Path, files: Mapping[str, bytes], *, keep: bool) -> Trust:
     """Walk from the kept root to the newest in ``files``, keeping each step."""
     kept = _read_trust(state)
     versions = file_versions(kept, "root")
@@ -238,11 +241,12 @@ def _advance(state: Path, files: Mapping[str, bytes]) -> Trust:
         )
     root = read_root(kept[f"{max(versions)}.root.json"])
     for newer in follow_roots(root, files):
-        _keep(state, f"{newer.version}.root.json", newer.data)
+        if keep:
+            _keep(state, f"{newer.version}.root.json", newer.data)
         root = newer
     before = max(file_versions(kept, "roles"), default=0)
     roles = newest_roles(root, {**files, **kept}, kept=before)
-    if roles.version > before:
+    if keep and roles.version > before:
         _keep(state, f"{roles.version}.roles.json", roles.data)
         stale = [f"{old}.roles.json" for old in file_versions(kept, "roles")]
         remove_files(state / "trust", stale)

@@ -74,18 +74,18 @@ class SenderStream:
         path = self.directory / f"{numbers[-1]:016d}.release"
         return Finished(numbers[-1], read_bounded(path, MAX_ENVELOPE, rule="30.5"))
 
-    def next_seq(self) -> int:
-        """Return the number that ``reserve`` would give now; nothing is burnt."""
+    def next_seq(self, after: int = 0) -> int:
+        """Return the number above ``after`` that ``reserve`` would give now."""
         taken = self._numbers(_BURNT) + self._numbers(_RELEASE)
-        return max(taken, default=0) + 1
+        return max([after, *taken]) + 1
 
-    def reserve(self) -> int:
-        """Burn the next number of this stream and return it.
+    def reserve(self, after: int = 0) -> int:
+        """Burn the next number of this stream above ``after`` and return it.
 
         Raises:
             TargetError: it could not be made durable; sign nothing.
         """
-        seq = self.next_seq()
+        seq = self.next_seq(after)
         while True:
             try:
                 create_file(self.directory / f"{seq:016d}.burnt", b"")
@@ -123,14 +123,32 @@ def open_stream(
         FormatError: ``name`` is no slug, or the id is damaged.
         TargetError: the state could not be written.
     """
-    check_slug(name, rule="2.2")
-    directory = state / "sender" / root.raw.hex()[:32] / name
+    known = find_stream(state, root, name)
+    if known is not None:
+        return known
+    # Of two packers that start it at once, one gives it its id.
+    with contextlib.suppress(ExistsError):
+        create_file(_directory(state, root, name) / "id", new_id().encode())
+    return open_stream(state, root, name)
+
+
+def find_stream(state: Path, root: Digest, name: str) -> SenderStream | None:
+    """Return the stream called ``name`` if this packer knows it; writes nothing.
+
+    Raises:
+        FormatError: ``name`` is no slug, or the id is damaged.
+        TargetError: the state could not be read.
+    """
+    directory = _directory(state, root, name)
     path = directory / "id"
     if path.name not in names_in(directory):
-        # Of two packers that start it at once, one gives it its id.
-        with contextlib.suppress(ExistsError):
-            create_file(path, new_id().encode())
+        return None
     data = read_bounded(path, 64, rule="30.5")
     if _ID.fullmatch(data) is None:
         raise FormatError(f"{path}: not a stream id", rule="30.5")
     return SenderStream(data.decode(), name, directory)
+
+
+def _directory(state: Path, root: Digest, name: str) -> Path:
+    check_slug(name, rule="2.2")
+    return state / "sender" / root.raw.hex()[:32] / name

@@ -1,0 +1,1 @@
+"""Threads in order: turnstiles between steps, and the crew that passes them."""

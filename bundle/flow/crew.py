@@ -1,0 +1,57 @@
+"""Threads that share out batches, owned by one task of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from bundle.flow.turnstile import Halted, Turnstile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+class Worker(Protocol):
+    """What one thread does; it owns its buffers and touches no other's."""
+
+    def step(self, ticket: int) -> bool:
+        """Do the batch with this ticket; false when there was none left."""
+
+
+async def work(
+    jobs: int, hire: Callable[[], Worker], turnstiles: Sequence[Turnstile]
+) -> None:
+    """Run ``jobs`` workers over tickets 0, 1, 2 … until one finds nothing left.
+
+    The first error of any worker halts the turnstiles and is raised once every
+    thread has stopped. Cancelling the task does the same, so that after this
+    returns or raises no thread touches anything.
+    """
+    tickets = itertools.count()
+
+    def run() -> None:
+        worker = hire()
+        try:
+            while worker.step(next(tickets)):
+                pass
+        except Halted:
+            pass
+        except BaseException:
+            halt()
+            raise
+
+    def halt() -> None:
+        for turnstile in turnstiles:
+            turnstile.halt()
+
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(jobs, thread_name_prefix="bundle") as pool:
+        threads = [loop.run_in_executor(pool, run) for _ in range(jobs)]
+        try:
+            await asyncio.wait(threads)
+        finally:
+            halt()
+    for thread in threads:
+        thread.result()

@@ -1,0 +1,41 @@
+"""What the files of a bundle are called (spec §4).
+
+>>> volume_name(1), directory_name("models-prod", 12)
+('vol-00001.bdv', 'models-prod-000012')
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+RELEASE: Final = "release.json"
+MANIFEST: Final = "bundle.json"
+RECIPES: Final = "recipes.bdr"
+SHARDS: Final = "shards.bds"
+APPROVAL: Final = "approval.md"
+SIGNATURES: Final = "sig"
+TRUST: Final = "trust"
+COPY: Final = "copy"
+
+FIXED: Final = frozenset(
+    {RELEASE, MANIFEST, RECIPES, SHARDS, APPROVAL, SIGNATURES, TRUST, COPY}
+)
+_NUMBERED: Final = re.compile(
+    r"(vol-[0-9]{5}\.bdv|par-[0-9]{5}\.bdp|\.[a-z0-9.-]+\.[0-9a-f]{8}\.tmp)", re.ASCII
+)
+
+
+def volume_name(number: int) -> str:
+    """Return the name of volume ``number``, counted from 1 (rule 4.3)."""
+    return f"vol-{number:05d}.bdv"
+
+
+def directory_name(stream: str, seq: int) -> str:
+    """Return the name of the directory that carries release ``seq`` of ``stream``."""
+    return f"{stream}-{seq:06d}"
+
+
+def is_ours(name: str) -> bool:
+    """Say whether a bundle directory may hold an entry of this name (rule 4.2)."""
+    return name in FIXED or _NUMBERED.fullmatch(name) is not None

@@ -1,0 +1,1 @@
+"""A bundle directory at rest: written once, read with suspicion."""

@@ -1,0 +1,278 @@
+"""A bundle directory opened, each step verified before the next byte is trusted.
+
+The order is that of spec §26: trust files, the release's signature, the
+bundle's signature, what the release asks of this receiver, its budgets, then
+approval.md, shards.bds and recipes.bdr, each by its signed digest. Volumes are
+only opened; whoever reads them checks them shard by shard.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bundle.digest import Digest, digest_of
+from bundle.errors import FormatError, IntegrityError, MissingError
+from bundle.format import layout
+from bundle.format.fields import instant
+from bundle.format.manifest import Manifest
+from bundle.format.recipe import Recipe
+from bundle.format.recipes import Recipes
+from bundle.format.release import Release
+from bundle.format.shards import Shards, shard_starts
+from bundle.limits import (
+    MAX_APPROVAL,
+    MAX_DETACHED_SIGNATURE,
+    MAX_DIRECTORY_SCAN,
+    MAX_ENVELOPE,
+    MAX_SHARDS_FILE,
+    MAX_SIGNATURES,
+    MAX_TRUST_FILE,
+    MIB,
+    SHARD,
+)
+from bundle.medium.files import ShardedFile, read_whole
+from bundle.state.receiver import TrustChoice, load_trust, recall
+from bundle.trust.chain import file_versions
+from bundle.trust.policy import Decision, ReleaseFacts, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from bundle.format.descriptor import Descriptor
+    from bundle.trust.chain import Trust
+    from bundle.trust.envelope import Verification
+
+HELD: Final = 64 * MIB
+"""Bytes of recipes.bdr that are kept in memory; more goes to an unlinked file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenBundle:
+    """A bundle whose envelopes, lists and recipes were verified.
+
+    ``recipes`` holds those carried here by the text of their digest. ``facts``
+    and ``decision`` are what the receiver's policy made of the release.
+    """
+
+    path: Path
+    release: Release
+    manifest: Manifest
+    digest: Digest
+    recipes: Mapping[str, Recipe]
+    shards: Shards
+    trust: Trust
+    verification: Verification
+    facts: ReleaseFacts
+    decision: Decision
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before this bundle is used."""
+        return self.trust.warnings + self.decision.warnings
+
+    @contextlib.contextmanager
+    def volumes(self) -> Iterator[list[ShardedFile]]:
+        """Open every volume; closed again at the end of the block.
+
+        Raises:
+            MissingError: volumes are not here; names them.
+            IntegrityError: a volume has not its signed size.
+        """
+        starts = shard_starts(
+            [self.manifest.recipes.size, *(one.size for one in self.manifest.volumes)]
+        )
+        with contextlib.ExitStack() as stack:
+            files, missing = [], []
+            for volume, first in zip(self.manifest.volumes, starts[1:], strict=False):
+                path = self.path / volume.name
+                try:
+                    file = ShardedFile(path, volume.size, self.shards, first)
+                except MissingError:
+                    missing.append(volume.name)
+                    continue
+                stack.callback(file.close)
+                files.append(file)
+            if missing:
+                raise MissingError(
+                    f"{len(missing)} of {len(self.manifest.volumes)} volumes are not "
+                    f"here: {', '.join(missing[:8])}{' …' if len(missing) > 8 else ''}",
+                    advice="copy the whole bundle directory",
+                )
+            yield files
+
+
+def open_bundle(
+    path: Path, choice: TrustChoice, clock: float, *, keep: bool = True
+) -> OpenBundle:
+    """Open the bundle in the directory ``path``.
+
+    ``clock`` is in seconds since 1970. Without ``keep`` nothing is written, not
+    even newer roots into the receiver's state.
+
+    Raises:
+        MissingError: it is unfinished, or a file is not here.
+        FormatError, IntegrityError: it is damaged.
+        TrustError: it is not signed by whom this receiver trusts, or not for it.
+    """
+    if not (path / layout.MANIFEST).exists():
+        raise MissingError(
+            f"{path}: there is no {layout.MANIFEST} here",
+            advice="name the bundle's own directory; if it is, the bundle is "
+            "unfinished: pack or copy it again",
+        )
+    trust = load_trust(choice, _read_trust(path), clock, keep=keep)
+    signed = trust.verify_release(
+        read_whole(path / layout.RELEASE, MAX_ENVELOPE), _read_approvals(path)
+    )
+    described = trust.verify_manifest(read_whole(path / layout.MANIFEST, MAX_ENVELOPE))
+    digest = digest_of(signed.payload)
+    release = Release.parse(signed.payload)
+    facts = _facts(release, digest)
+    decision = judge(facts, recall(choice, trust, facts, clock))
+    manifest = Manifest.parse(described.payload)
+    _check(manifest.release, signed.payload, layout.RELEASE)
+    manifest.check_release(release)
+    _read(path / layout.APPROVAL, manifest.approval, MAX_APPROVAL)
+    shards = Shards.parse(_read(path / layout.SHARDS, manifest.shards, MAX_SHARDS_FILE))
+    return OpenBundle(
+        path=path,
+        release=release,
+        manifest=manifest,
+        digest=digest,
+        recipes=_read_recipes(path, release, manifest, shards),
+        shards=shards,
+        trust=trust,
+        verification=signed.verification,
+        facts=facts,
+        decision=decision,
+    )
+
+
+def _facts(release: Release, digest: Digest) -> ReleaseFacts:
+    return ReleaseFacts(
+        stream=release.stream.id,
+        name=release.stream.name,
+        seq=release.seq,
+        digest=digest,
+        prev=release.prev,
+        audience=release.audience,
+        created=instant(release.created, rule="8.3.7"),
+        expires=None
+        if release.expires is None
+        else instant(release.expires, rule="8.3.7"),
+        root_version=release.trust_version.root,
+        roles_version=release.trust_version.roles,
+    )
+
+
+def names_on(directory: Path) -> list[str]:
+    """Return the names in a directory of a medium, none where there is none.
+
+    Raises:
+        FormatError: there are more than ``MAX_DIRECTORY_SCAN`` (rule 4.7).
+    """
+    names: list[str] = []
+    try:
+        for entry in directory.iterdir():
+            names.append(entry.name)
+            if len(names) > MAX_DIRECTORY_SCAN:
+                raise FormatError(
+                    f"{directory.name}/ has over {MAX_DIRECTORY_SCAN} entries",
+                    rule="4.7",
+                )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return names
+
+
+def _read_trust(path: Path) -> dict[str, bytes]:
+    directory = path / layout.TRUST
+    names = names_on(directory)
+    return {
+        name: read_whole(directory / name, MAX_TRUST_FILE)
+        for kind in ("root", "roles")
+        for name in (f"{number}.{kind}.json" for number in file_versions(names, kind))
+    }
+
+
+def _read_approvals(path: Path) -> list[bytes]:
+    directory = path / layout.SIGNATURES
+    names = sorted(name for name in names_on(directory) if name.endswith(".json"))
+    return [
+        read_whole(directory / name, MAX_DETACHED_SIGNATURE)
+        for name in names[:MAX_SIGNATURES]
+    ]
+
+
+def _read(path: Path, descriptor: Descriptor, limit: int) -> bytes:
+    data = read_whole(path, limit)
+    _check(descriptor, data, path.name)
+    return data
+
+
+def _check(descriptor: Descriptor, data: bytes, name: str) -> None:
+    """Check the size, then the digest, before anything is parsed (rule 3.2.3)."""
+    if len(data) != descriptor.size or str(digest_of(data)) != descriptor.digest:
+        raise IntegrityError(
+            f"{name} is not the one that was signed",
+            rule="3.2.4",
+            advice="carry the bundle again",
+        )
+
+
+def _read_recipes(
+    path: Path, release: Release, manifest: Manifest, shards: Shards
+) -> dict[str, Recipe]:
+    file = ShardedFile(path / layout.RECIPES, manifest.recipes.size, shards, 0)
+    try:
+        data, forget = _hold(file)
+    finally:
+        file.close()
+    recipes = Recipes.parse(data)
+    if str(recipes.contents) != manifest.contents:
+        raise IntegrityError("recipes.bdr is of other contents", rule="7.1.7")
+    if tuple(str(entry.digest) for entry in recipes.entries) != manifest.carried:
+        raise IntegrityError("recipes.bdr carries other recipes", rule="9.2.4")
+    manifest.requires.check(recipes.required.tobytes())
+    found = {}
+    promised = {one.recipe.digest: one for one in release.artifacts}
+    for entry in recipes.entries:
+        base = entry.offset
+
+        def release_range(first: int, last: int, base: int = base) -> None:
+            forget(base + first, base + last)
+
+        digest = str(entry.digest)
+        recipe = Recipe.parse(recipes.read(entry), release=release_range)
+        promised[digest].check_recipe(recipe, release.budgets)
+        found[digest] = recipe
+    return found
+
+
+def _hold(file: ShardedFile) -> tuple[memoryview, Callable[[int, int], None]]:
+    """Take a file off the medium, checked; where it is large, out of memory too."""
+    count = -(-file.size // SHARD)
+    if file.size <= HELD:
+        held = memoryview(bytearray(count * SHARD))
+        for number in range(count):
+            file.read_shard(number, held[number * SHARD :])
+        return held[: file.size].toreadonly(), lambda _first, _last: None
+    window = memoryview(bytearray(SHARD))
+    with tempfile.TemporaryFile(prefix="bundle-recipes-") as spool:
+        for number in range(count):
+            spool.write(window[: file.read_shard(number, window)])
+        spool.flush()
+        mapped = mmap.mmap(spool.fileno(), file.size, prot=mmap.PROT_READ)
+
+    def forget(first: int, last: int) -> None:
+        page = mmap.PAGESIZE
+        start, end = -(-first // page) * page, last // page * page
+        if start < end:
+            mapped.madvise(mmap.MADV_DONTNEED, start, end - start)
+
+    return memoryview(mapped), forget

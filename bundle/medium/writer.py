@@ -1,0 +1,181 @@
+"""A bundle directory being written; ``bundle.json`` is its only commit point.
+
+Until that file is there the directory is unfinished: readers refuse it and the
+next pack clears it. Files are written in the order of spec §30.2, each flushed
+before the one that names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bundle.digest import Digest
+from bundle.durable import flush_directory, make_directory, target_errors, write_file
+from bundle.errors import ExistsError, TargetError
+from bundle.format import layout
+from bundle.format.descriptor import (
+    APPROVAL,
+    RECIPES,
+    RELEASE,
+    SHARDS,
+    VOLUME,
+    Descriptor,
+)
+from bundle.format.manifest import Manifest, Requires, Volume
+from bundle.format.recipes import serialize_recipes
+from bundle.format.shards import serialize_shards
+from bundle.medium.volumes import ShardHasher, Volumes
+from bundle.trust.envelope import MANIFEST_TYPE, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bundle.format.release import Release
+    from bundle.state.keydir import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What goes into a bundle beside its volumes, all of it final.
+
+    ``release`` is the payload that ``envelope`` signs; ``recipes`` are the bytes
+    of those carried, in the order of the release's artifacts.
+    """
+
+    release: Release
+    release_payload: bytes
+    envelope: bytes
+    recipes: Sequence[bytes]
+    approval: bytes
+
+
+class BundleWriter:
+    """Owns one directory from its making to ``commit`` or ``abandon``."""
+
+    def __init__(self, directory: Path, volume_size: int) -> None:
+        """Make the directory, clearing what an interrupted pack left in it.
+
+        Raises:
+            ExistsError: a finished bundle is there, or files that are not ours.
+            TargetError: it cannot be made.
+        """
+        self.directory = directory
+        if not directory.parent.is_dir():
+            _make_output(directory.parent)
+        _refuse_finished(directory)
+        self._clear()
+        make_directory(directory, mode=0o755)
+        self.volumes = Volumes(directory, volume_size)
+
+    def commit(self, payload: Payload, signer: Signer) -> Manifest:
+        """Write everything else and, last, ``bundle.json``; return what it says.
+
+        Raises:
+            TargetError: the medium is full or refuses; the bundle is unfinished.
+        """
+        self.volumes.finish()
+        contents = payload.release.contents
+        hashers = [self._recipes(contents, payload.recipes)]
+        hashers += [volume.hasher for volume in self.volumes.volumes]
+        shards = serialize_shards(b"".join(hasher.shards() for hasher in hashers))
+        self._write(layout.SHARDS, shards)
+        self._write(layout.APPROVAL, payload.approval)
+        for name, data in signer.trust_files.items():
+            self._write(f"{layout.TRUST}/{name}", data)
+        manifest = self._manifest(payload, contents, hashers, shards)
+        envelope = sign(manifest.serialize(), MANIFEST_TYPE, [signer.key])
+        self._write(layout.RELEASE, payload.envelope)
+        self._write(f"{layout.COPY}/{layout.RELEASE}", payload.envelope)
+        self._write(f"{layout.COPY}/{layout.MANIFEST}", envelope)
+        with target_errors(self.directory):
+            flush_directory(self.directory.parent)
+        self._write(layout.MANIFEST, envelope)
+        return manifest
+
+    def abandon(self) -> None:
+        """Remove what was written so far, as far as the medium lets us."""
+        with contextlib.suppress(TargetError, OSError):
+            self._clear()
+            self.directory.rmdir()
+
+    def _manifest(
+        self,
+        payload: Payload,
+        contents: Digest,
+        hashers: Sequence[ShardHasher],
+        shards: bytes,
+    ) -> Manifest:
+        recipes, *volumes = [(str(Digest(one.digest())), one.size) for one in hashers]
+        approval = Descriptor.of(APPROVAL, payload.approval)
+        payload_sizes = sum(hasher.size for hasher in hashers)
+        return Manifest(
+            release=Descriptor.of(RELEASE, payload.release_payload),
+            contents=str(contents),
+            recipes=Descriptor(RECIPES, *recipes),
+            carried=tuple(
+                str(Digest.parse(Descriptor.of(RECIPES, data).digest))
+                for data in payload.recipes
+            ),
+            volumes=tuple(
+                Volume(VOLUME, digest, size, layout.volume_name(number))
+                for number, (digest, size) in enumerate(volumes, start=1)
+            ),
+            shards=Descriptor.of(SHARDS, shards),
+            approval=approval,
+            requires=Requires.of(b""),
+            bytes=payload_sizes + len(shards) + approval.size,
+        )
+
+    def _recipes(self, contents: Digest, recipes: Sequence[bytes]) -> ShardHasher:
+        buffers = serialize_recipes(contents, recipes, np.zeros((0, 32), np.uint8))
+        hasher = ShardHasher()
+        for buffer in buffers:
+            hasher.update(buffer)
+        self._write(layout.RECIPES, b"".join(buffers))
+        return hasher
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.directory / name
+        if path.parent != self.directory:
+            make_directory(path.parent, mode=0o755)
+        write_file(path, data)
+
+    def _clear(self) -> None:
+        """Remove our files from an unfinished bundle, and nothing else."""
+        if not self.directory.is_dir():
+            return
+        with target_errors(self.directory):
+            for entry in list(self.directory.iterdir()):
+                if layout.is_ours(entry.name):
+                    if entry.is_dir() and not entry.is_symlink():
+                        shutil.rmtree(entry)
+                    else:
+                        entry.unlink()
+                else:
+                    raise ExistsError(
+                        f"{entry}: a file that is not part of a bundle is in the way",
+                        advice="move it away, or choose another --out",
+                    )
+
+
+def _make_output(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise TargetError(
+            f"{out}: the directory above does not exist",
+            advice=f"make it first: mkdir -p {out.parent}",
+        )
+    make_directory(out, mode=0o755)
+
+
+def _refuse_finished(directory: Path) -> None:
+    if (directory / layout.MANIFEST).exists():
+        raise ExistsError(
+            f"{directory}: a finished bundle is there already",
+            advice="it is never overwritten: choose another --out, or remove it",
+        )

@@ -1,0 +1,1 @@
+"""From files to frames: what the packer's workers do."""

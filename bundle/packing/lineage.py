@@ -1,0 +1,116 @@
+"""Where the next release stands in its stream: its id, its number, what it follows."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundle.digest import Digest, digest_of
+from bundle.errors import TrustError, UsageError
+from bundle.format.layout import RELEASE
+from bundle.format.release import GENESIS, Release
+from bundle.limits import MAX_ENVELOPE
+from bundle.medium.files import read_whole
+from bundle.state.sender import find_stream, open_stream
+from bundle.trust.envelope import RELEASE_TYPE, verify
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bundle.state.keydir import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The stream as its packer knows it; nothing of it is written yet.
+
+    ``seq`` is the number the next release would get and ``prev`` the digest of
+    the one before, or ``genesis``. ``before`` is None for the first release.
+    """
+
+    state: Path
+    root: Digest
+    name: str
+    id: str
+    seq: int
+    prev: str
+    before: Release | None
+
+    def burn(self) -> int:
+        """Take a number for good and return it.
+
+        Raises:
+            TrustError: the stream has got another id meanwhile.
+            TargetError: it could not be made durable; sign nothing.
+        """
+        stream = open_stream(self.state, self.root, self.name, new_id=lambda: self.id)
+        if stream.id != self.id:
+            raise TrustError(
+                f"another packer has started the stream {self.name}",
+                rule="30.5",
+                advice="run the same command again",
+            )
+        return stream.reserve(self.seq - 1)
+
+    def finish(self, seq: int, payload: bytes) -> None:
+        """Remember a release that was written to its end.
+
+        Raises:
+            TargetError: it could not be written.
+        """
+        stream = find_stream(self.state, self.root, self.name)
+        if stream is not None:
+            stream.finish(seq, payload)
+
+
+def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage:
+    """Return where the next release of the stream ``name`` stands.
+
+    ``after`` is a bundle directory or a release.json to continue from; None
+    continues from what ``state`` remembers.
+
+    Raises:
+        TrustError: ``after`` was not signed by this root's packers.
+        UsageError: ``after`` is a release of another stream.
+    """
+    root = signer.anchor.fingerprint
+    stream = find_stream(state, root, name)
+    last = stream.last() if stream is not None else None
+    payload = last.payload if last is not None else None
+    if after is not None:
+        payload = _read_release(after, signer)
+    before = Release.parse(payload) if payload is not None else None
+    identity = stream.id if stream is not None else secrets.token_hex(16)
+    seq = before.seq if before is not None else 0
+    if before is not None and after is not None:
+        if before.stream.name != name or (
+            stream is not None and before.stream.id != stream.id
+        ):
+            raise UsageError(
+                f"--after {after} is a release of {before.stream.name} "
+                f"({before.stream.id}), not of {name}",
+                advice="name that stream, or leave --after out",
+            )
+        identity = before.stream.id
+    return Lineage(
+        state=state,
+        root=root,
+        name=name,
+        id=identity,
+        seq=stream.next_seq(seq) if stream is not None else seq + 1,
+        prev=str(digest_of(payload)) if payload is not None else GENESIS,
+        before=before,
+    )
+
+
+def _read_release(path: Path, signer: Signer) -> bytes:
+    path = path / RELEASE if path.is_dir() else path
+    data = read_whole(path, MAX_ENVELOPE)
+    return verify(
+        data,
+        RELEASE_TYPE,
+        signer.packers.keys,
+        signer.packers.threshold,
+        limit=MAX_ENVELOPE,
+    ).payload

@@ -1,0 +1,208 @@
+"""One thread's way through a batch: read, hash, leave out, encode, check, write.
+
+Four turnstiles keep the batches in input order where order matters, so that the
+same input and the same library versions give the same volumes byte for byte:
+the source is read, files are hashed, known chunks are left out and offsets are
+handed out in turns; everything between is done side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from blake3 import blake3
+
+from bundle.codec.codec import Decoder, Encoder
+from bundle.codec.encoding import Encoding
+from bundle.errors import BundleError, SourceError
+from bundle.flow.turnstile import Turnstile
+from bundle.format.chunkset import ChunkSet
+from bundle.format.volume import frame_of
+from bundle.limits import MAX_FRAME_CHUNKS, MAX_FRAME_PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from bundle.codec.encoding import Kind
+    from bundle.format.volume import FrameHeader
+    from bundle.medium.volumes import Volumes
+    from bundle.packing.loader import Loader, Piece
+    from bundle.progress import Reporter
+
+BATCH: Final = MAX_FRAME_PLAIN
+"""Bytes of one worker's buffer; a frame never crosses batches."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the workers of one pack share; each field is touched in turns only."""
+
+    loader: Loader
+    volumes: Volumes | None
+    reporter: Reporter
+    known: ChunkSet = field(default_factory=ChunkSet)
+    new_bytes: dict[int, int] = field(default_factory=dict)
+    new_chunks: int = 0
+    reading: Turnstile = field(default_factory=Turnstile)
+    hashing: Turnstile = field(default_factory=Turnstile)
+    choosing: Turnstile = field(default_factory=Turnstile)
+    placing: Turnstile = field(default_factory=Turnstile)
+
+    @property
+    def turnstiles(self) -> tuple[Turnstile, ...]:
+        """Every place where workers wait for one another."""
+        return self.reading, self.hashing, self.choosing, self.placing
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """New chunks of one kind that go into one frame, compacted in the buffer."""
+
+    start: int
+    ids: NDArray[np.uint8]
+    lengths: NDArray[np.uint32]
+    kind: Kind
+
+
+class PackWorker:
+    """Owns one buffer, one encoder and one decoder for the whole pack."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._buffer = memoryview(bytearray(BATCH))
+        self._check = memoryview(bytearray(MAX_FRAME_PLAIN))
+        self._encoder = Encoder()
+        self._decoder = Decoder()
+
+    def step(self, ticket: int) -> bool:
+        """Take one batch through; false at the end of the input."""
+        shared = self._shared
+        with shared.reading.turn(ticket):
+            pieces = shared.loader.fill(self._buffer)
+        if not pieces:
+            return False
+        with shared.hashing.turn(ticket):
+            for piece in pieces:
+                self._hash(piece)
+        ids = [self._chunk_ids(piece) for piece in pieces]
+        with shared.choosing.turn(ticket):
+            new = self._choose(pieces, ids)
+        frames = [] if shared.volumes is None else self._encode(pieces, ids, new)
+        with shared.placing.turn(ticket):
+            places = [] if shared.volumes is None else shared.volumes.reserve(frames)
+        for place in places:
+            place.write()
+        shared.reporter.advanced(sum(piece.size for piece in pieces))
+        return True
+
+    def _hash(self, piece: Piece) -> None:
+        intake = piece.intake
+        intake.update(self._buffer[piece.start : piece.start + piece.size])
+        if piece.last:
+            try:
+                intake.conclude()
+            except SourceError as error:
+                self._shared.loader.forgive(intake, error)
+
+    def _chunk_ids(self, piece: Piece) -> NDArray[np.uint8]:
+        ids = bytearray()
+        end = piece.start
+        for length in piece.lengths.tolist():
+            start, end = end, end + length
+            ids += blake3(self._buffer[start:end]).digest()
+        return np.frombuffer(ids, dtype=np.uint8).reshape(-1, 32)
+
+    def _choose(
+        self, pieces: list[Piece], ids: list[NDArray[np.uint8]]
+    ) -> NDArray[np.bool_]:
+        """Note every chunk with its file; return which of them are new."""
+        shared = self._shared
+        new = shared.known.add_new(np.concatenate(ids))
+        done = 0
+        for piece, own in zip(pieces, ids, strict=True):
+            piece.intake.runs.append((own, piece.lengths))
+            chosen = new[done : done + len(own)]
+            done += len(own)
+            size = int(piece.lengths[chosen].sum())
+            artifact = piece.intake.artifact
+            shared.new_bytes[artifact] = shared.new_bytes.get(artifact, 0) + size
+        count = int(new.sum())
+        shared.new_chunks += count
+        shared.reporter.chunks_stored(new=count, reused=len(new) - count)
+        return new
+
+    def _encode(
+        self,
+        pieces: list[Piece],
+        ids: list[NDArray[np.uint8]],
+        new: NDArray[np.bool_],
+    ) -> list[tuple[FrameHeader, bytes]]:
+        return [self._frame(run) for run in self._runs(pieces, ids, new)]
+
+    def _runs(
+        self,
+        pieces: list[Piece],
+        ids: list[NDArray[np.uint8]],
+        new: NDArray[np.bool_],
+    ) -> Iterator[Run]:
+        """Gather neighbouring new chunks of one kind, moved together."""
+        kinds: list[Kind] = []
+        for piece in pieces:
+            kinds += [piece.kind] * len(piece.lengths)
+        all_ids = np.concatenate(ids)
+        lengths = np.concatenate([piece.lengths for piece in pieces])
+        starts = np.concatenate(
+            [
+                piece.start + np.cumsum(piece.lengths, dtype=np.int64) - piece.lengths
+                for piece in pieces
+            ]
+        )
+        chosen = np.flatnonzero(new)
+        first = 0
+        for position in range(1, len(chosen) + 1):
+            if (
+                position < len(chosen)
+                and kinds[chosen[position]] == kinds[chosen[first]]
+                and position - first < MAX_FRAME_CHUNKS
+            ):
+                continue
+            rows = chosen[first:position]
+            start = self._compact(starts[rows], lengths[rows])
+            yield Run(start, all_ids[rows], lengths[rows], kinds[rows[0]])
+            first = position
+
+    def _compact(self, starts: NDArray[np.int64], lengths: NDArray[np.uint32]) -> int:
+        """Close the gaps between chunks; return where the first of them starts."""
+        first = int(starts[0])
+        end = first
+        cells = np.frombuffer(self._buffer, dtype=np.uint8)
+        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+            if start != end:
+                cells[end : end + length] = cells[start : start + length]
+            end += length
+        return first
+
+    def _frame(self, run: Run) -> tuple[FrameHeader, bytes]:
+        """Encode a run, decode it again and compare (rule 10.1.7)."""
+        size = int(run.lengths.sum())
+        plain = self._buffer[run.start : run.start + size]
+        encoded = self._encoder.encode(plain, run.kind)
+        payload = bytes(encoded.payload)
+        coding = (encoded.encoding, encoded.width, encoded.rotate)
+        if encoded.encoding is not Encoding.RAW:
+            decoded = self._decoder.decode(
+                *coding, 0, memoryview(payload), size, self._check[:size]
+            )
+            if not np.array_equal(
+                np.frombuffer(decoded, "u1"), np.frombuffer(plain, "u1")
+            ):
+                raise BundleError(
+                    "a frame did not decode to what was encoded",
+                    advice="this machine's memory or a library is faulty: "
+                    "pack on another machine",
+                )
+        return frame_of(coding, run.ids, run.lengths, payload), payload

@@ -1,0 +1,176 @@
+"""``bundle verify``: every signature, digest and size of a bundle; writes nothing.
+
+It is an unpack into a sink that discards, with the checks beside that a reader
+may leave out: whole-file digests of the volumes, the copies, stray files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bundle.errors import IntegrityError, MissingError
+from bundle.format import layout
+from bundle.format.recipe import Mode
+from bundle.limits import MAX_ENVELOPE
+from bundle.medium.chunks import ChunkReader
+from bundle.medium.files import read_whole
+from bundle.medium.reader import OpenBundle, names_on, open_bundle
+from bundle.unpacking.contents import Contents
+from bundle.unpacking.run import assemble
+from bundle.unpacking.sink import Discard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bundle.medium.files import ShardedFile
+    from bundle.progress import Reporter
+    from bundle.state.receiver import TrustChoice
+    from bundle.unpacking.worker import Assembly
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedArtifact:
+    """One artifact and how far it could be checked.
+
+    ``state`` is ``verified``, ``incomplete`` (chunks are taken for granted) or
+    ``not carried`` (another bundle of the stream has it).
+    """
+
+    kind: str
+    name: str
+    revision: str
+    files: int
+    bytes: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was verified; ``left`` names what this bundle alone cannot show."""
+
+    stream: str
+    seq: int
+    release: str
+    signers: tuple[str, ...]
+    artifacts: tuple[VerifiedArtifact, ...]
+    files: int
+    bytes: int
+    volumes: int
+    left: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+async def verify(
+    bundle: Path, trust: TrustChoice, jobs: int, reporter: Reporter, clock: float
+) -> VerifyReport:
+    """Check the bundle in the directory ``bundle`` and say what was checked.
+
+    Raises:
+        FormatError, IntegrityError: it is damaged.
+        TrustError: it is not signed by whom this receiver trusts, or not for it.
+        MissingError: a file of it is not here.
+        StoreError: the medium cannot be read.
+    """
+    opened = await asyncio.to_thread(open_bundle, bundle, trust, clock, keep=False)
+    for warning in opened.warnings:
+        reporter.warned(warning)
+    contents = Contents()
+    for recipe in opened.recipes.values():
+        for index in range(recipe.files):
+            if recipe.modes[index] != Mode.DIRECTORY:
+                contents.add(recipe, index)
+    reporter.started("verify", sum(content.size for content in contents.all))
+    with opened.volumes() as volumes:
+        assembly = await _assemble(opened, volumes, contents, jobs, reporter)
+    reporter.finished()
+    if not opened.manifest.requires.count:
+        assembly.check_complete()
+    stray = await asyncio.to_thread(_check_surroundings, opened)
+    return _report(opened, assembly, stray)
+
+
+async def _assemble(
+    opened: OpenBundle,
+    volumes: list[ShardedFile],
+    contents: Contents,
+    jobs: int,
+    reporter: Reporter,
+) -> Assembly:
+    chunks = ChunkReader(volumes)
+    digests = {volume.name: volume.digest for volume in opened.manifest.volumes}
+
+    def watch(name: str, found: bytes) -> None:
+        if f"blake3:{found.hex()}" != digests[name]:
+            raise IntegrityError(f"{name} is not the one that was signed", rule="3.2.4")
+
+    sink = Discard(lambda row: chunks.fetch(contents.ids[row].tobytes()))
+    return await assemble(
+        volumes, contents, sink, jobs=jobs, reporter=reporter, watch=watch
+    )
+
+
+def _check_surroundings(opened: OpenBundle) -> tuple[str, ...]:
+    """Check what no other reader looks at; return the names of stray files.
+
+    Raises:
+        IntegrityError: a file in ``copy/`` is not the original.
+    """
+    for name in (layout.RELEASE, layout.MANIFEST):
+        original = read_whole(opened.path / name, MAX_ENVELOPE)
+        copy = opened.path / layout.COPY / name
+        try:
+            same = read_whole(copy, MAX_ENVELOPE) == original
+        except MissingError:
+            same = False
+        if not same:
+            raise IntegrityError(
+                f"{layout.COPY}/{name} is missing or not the same as {name}",
+                rule="4.8",
+                advice="the bundle can still be unpacked; the copy cannot repair it",
+            )
+    signed = {volume.name for volume in opened.manifest.volumes}
+    listed = signed | layout.FIXED
+    return tuple(sorted(set(names_on(opened.path)) - listed))
+
+
+def _report(
+    opened: OpenBundle, assembly: Assembly, stray: tuple[str, ...]
+) -> VerifyReport:
+    incomplete = {id(content.recipe) for content in assembly.unfinished()}
+    artifacts, left = [], []
+    for artifact in opened.release.artifacts:
+        recipe = opened.recipes.get(artifact.recipe.digest)
+        state = "verified"
+        if recipe is None:
+            state = "not carried"
+        elif id(recipe) in incomplete:
+            state = "incomplete"
+        if state != "verified":
+            left.append(f"{artifact.kind} {artifact.name}: {state}")
+        artifacts.append(
+            VerifiedArtifact(
+                artifact.kind,
+                artifact.name,
+                artifact.revision,
+                artifact.files,
+                artifact.bytes,
+                state,
+            )
+        )
+    warnings = opened.warnings
+    if stray:
+        warnings += (f"not part of the bundle, not looked at: {', '.join(stray[:20])}",)
+    return VerifyReport(
+        stream=opened.release.stream.name,
+        seq=opened.release.seq,
+        release=str(opened.digest),
+        signers=opened.verification.signed,
+        artifacts=tuple(artifacts),
+        files=sum(one.files for one in artifacts if one.state == "verified"),
+        bytes=sum(one.bytes for one in artifacts if one.state == "verified"),
+        volumes=len(opened.manifest.volumes),
+        left=tuple(left),
+        warnings=warnings,
+    )
