@@ -46,7 +46,7 @@ def doctor(options: argparse.Namespace, session: Session) -> None:
         raise TargetError(
             f"{diagnosis.location}: {count_text(len(errors), 'thing')} "
             "will keep a client from loading",
-            advice=errors[0].fix,
+            advice="mend what is called an error above",
         )
 
 

@@ -55,7 +55,9 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
     listing = ListOptions(
         tuple(options.include), tuple(options.exclude), options.keep_going
     )
-    sources = (parse_source(text, listing) for text in options.sources)
+    sources = (
+        parse_source(text, listing, session.environment) for text in options.sources
+    )
     return PackRequest(
         sources=tuple(sources),
         out=Path(options.out),

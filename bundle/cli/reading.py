@@ -104,5 +104,6 @@ def _only(names: Sequence[str], found: Sequence[object], what: str) -> int:
     if found:
         raise MissingError(f"{what} fits several", advice=f"say which: {some}")
     raise MissingError(
-        f"there is no {what} here", advice=f"here are: {some}" if some else ""
+        f"there is no {what} here",
+        advice=f"here are: {some}" if some else "see: bundle ls BUNDLE ARTIFACT",
     )

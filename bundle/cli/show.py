@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.escape import escape_lines
 from bundle.cli.reading import find_artifact, find_file, find_recipe, open_verified
-from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from bundle.cli.output import Output
     from bundle.cli.session import Session
@@ -195,12 +195,14 @@ def cat(options: argparse.Namespace, session: Session) -> None:
     Raises:
         MissingError: there is no such file, or some of it is not here.
     """
+    from bundle.medium.content import read_file
+
     opened = open_verified(options, session)
     artifact = find_artifact(opened, options.artifact)
     recipe = find_recipe(opened, artifact)
     index = find_file(recipe, options.path)
     path = recipe.path(index)
-    run(_write(opened, artifact, path, session.output))
+    _write(read_file(opened, recipe, index), session.output)
     session.output.event(
         "result",
         verb=options.verb,
@@ -213,21 +215,17 @@ def cat(options: argparse.Namespace, session: Session) -> None:
     )
 
 
-async def _write(
-    opened: OpenBundle, artifact: Artifact, path: str, output: Output
-) -> None:
+def _write(pieces: Iterator[bytes], output: Output) -> None:
     """Write the content of one file in the form that was asked for."""
-    from bundle.medium.reader import read_file
-
     seen = output.stdout.isatty()
     text = codecs.getincrementaldecoder("utf-8")("backslashreplace")
     offset = 0
-    async for data in read_file(opened, artifact, path):
+    for piece in pieces:
         if output.as_json:
-            encoded = base64.b64encode(data).decode("ascii")
+            encoded = base64.b64encode(piece).decode("ascii")
             output.event("content", offset=offset, base64=encoded)
         elif seen:
-            output.raw(escape_lines(text.decode(data)).encode())
+            output.raw(escape_lines(text.decode(piece)).encode())
         else:
-            output.raw(data)
-        offset += len(data)
+            output.raw(piece)
+        offset += len(piece)

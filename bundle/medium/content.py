@@ -42,5 +42,7 @@ def read_file(opened: OpenBundle, recipe: Recipe, index: int) -> Iterator[bytes]
                 yield piece
     if whole.digest() != recipe.sha256[index].tobytes():
         raise IntegrityError(
-            f"{recipe.path(index)}: the chunks do not make the file", rule="6.5.1"
+            f"{recipe.path(index)}: its chunks do not make the file that was signed",
+            rule="6.7",
+            advice="the packer was faulty: ask for the bundle to be packed again",
         )
