@@ -40,7 +40,7 @@ def instant(text: str, *, rule: str) -> int:
 
 def timestamp(seconds: int) -> str:
     """Return the text of a time given in seconds since 1970."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
 
 
 def check_text(text: str, *, rule: str) -> None:

@@ -24,6 +24,7 @@ from bundle.format.descriptor import (
 )
 from bundle.format.features import KNOWN, Features, check_head
 from bundle.format.fields import check_count
+from bundle.format.layout import volume_name
 from bundle.format.shards import shard_starts, shards_file_size
 from bundle.format.volume import FANOUT_SIZE
 from bundle.limits import (
@@ -143,11 +144,6 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
                     f"the bundle carries a recipe {digest} that is not of its release",
                     rule="9.2.4",
                 )
-
-
-def volume_name(number: int) -> str:
-    """Return the file name of volume ``number``, from 1."""
-    return f"vol-{number:05}.bdv"
 
 
 def _check_documents(manifest: Manifest) -> None:

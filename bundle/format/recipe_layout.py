@@ -110,7 +110,7 @@ class RecipeHeader:
             )
         if files > MAX_FILES:
             raise LimitError(
-                f"{files} files, over {MAX_FILES}", rule="6.1.7", offset=12
+                f"{files} files, over {MAX_FILES}", rule="6.1.6", offset=12
             )
         return cls(files, segments, *counts)
 

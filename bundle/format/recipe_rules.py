@@ -59,12 +59,16 @@ def check_files(columns: Columns) -> None:
 
 @dataclass(slots=True, eq=False)
 class SegmentWalk:
-    """Goes over the segments once; ``chunks`` and ``literals`` are those behind it."""
+    """Goes over the segments once; ``chunks`` and ``literals`` are those behind it.
+
+    The first ``released`` lengths of chunks are not needed any more.
+    """
 
     columns: Columns
     release: Release
     chunks: int = 0
     literals: int = 0
+    released: int = 0
     kind_before: int = SegmentKind.LITERAL
 
     def run(self) -> Indices:
@@ -77,6 +81,7 @@ class SegmentWalk:
         marks = [
             self._window(first, last) for first, last in windows(0, header.segments)
         ]
+        self._release_lengths(self.chunks)
         if self.chunks != header.chunks:
             raise FormatError(
                 f"the runs have {self.chunks} chunks, the recipe {header.chunks}",
@@ -148,12 +153,13 @@ class SegmentWalk:
         lengths = self.columns.chunk_length[first:last]
         bad = (lengths == 0) | (lengths > MAX_CHUNK)
         _refuse(self.columns, "chunk_length", first, bad, "6.5.9")
+        self._release_lengths(first)
+
+    def _release_lengths(self, end: int) -> None:
+        """Release what was added up; the window from ``end`` on is about to be."""
         place = self.columns.place
-        # The window before: this one is still about to be added up.
-        self.release(
-            place("chunk_length", max(0, first - (last - first))),
-            place("chunk_length", first),
-        )
+        self.release(place("chunk_length", self.released), place("chunk_length", end))
+        self.released = end
 
 
 def check_sizes(columns: Columns, release: Release) -> None:

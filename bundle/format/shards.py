@@ -16,7 +16,15 @@ from blake3 import blake3
 
 from bundle.digest import DIGEST_SIZE
 from bundle.errors import FormatError, IntegrityError, LimitError, TruncatedError
-from bundle.format.columns import FORMAT, RECORD_SIZE, Record, digests, view_of
+from bundle.format.columns import (
+    CHECK_SIZE,
+    FORMAT,
+    RECORD_SIZE,
+    Record,
+    check_zero,
+    digests,
+    view_of,
+)
 from bundle.limits import MAX_SHARDS_FILE, SHARD
 
 if TYPE_CHECKING:
@@ -48,14 +56,13 @@ class Shards:
         data = view_of(buffer)
         if len(data) > MAX_SHARDS_FILE:
             raise LimitError(f"shards.bds over {MAX_SHARDS_FILE} bytes", rule="3.3.9")
-        version, flags, size, count, reserved = _HEADER.parse(data)
+        version, flags, size, count, _ = _HEADER.parse(data)
         _HEADER.check_version(version, flags)
         if size != SHARD:
             raise FormatError(
                 f"shards of {size} bytes, not {SHARD}", rule="3.3.6", offset=12
             )
-        if any(reserved):
-            raise FormatError("a reserved byte is not zero", rule="3.3.7", offset=24)
+        check_zero(data, 24, RECORD_SIZE - CHECK_SIZE, rule="3.3.7")
         expected = shards_file_size(count)
         if len(data) != expected:
             kind = TruncatedError if len(data) < expected else FormatError
