@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from importlib.metadata import distribution
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +58,8 @@ def commands(text: str) -> list[list[str]]:
     for line in words:
         names = [Path(word).name for word in line]
         if "bundle" in names:
-            found.append(line[names.index("bundle") + 1 :])
+            typed = line[names.index("bundle") + 1 :]
+            found.append(list(takewhile(lambda word: ">" not in word, typed)))
     return found
 
 
@@ -84,6 +88,23 @@ def test_every_command_that_is_shown_is_one_that_the_parser_takes(
     words: list[str],
 ) -> None:
     assert parse(words, {}).verb
+
+
+@pytest.mark.timeout(120)
+def test_the_session_in_the_readme_works_as_pasted(tmp_path: Path) -> None:
+    [session] = [text for text in fenced(README, "sh") if "bundle pack" in text]
+    (tmp_path / "demo").symlink_to(ROOT / "demo")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    ran = subprocess.run(
+        ["sh", "-eu"],
+        input=session,
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "found sentence-transformers/all-MiniLM-L6-v2" in ran.stdout
 
 
 def exit_codes() -> set[int]:
