@@ -30,10 +30,14 @@ _KINDS: Final = {
 
 
 class _Tensor(msgspec.Struct, gc=False):
-    """What the header says of one tensor; ``__metadata__`` has none of these."""
+    """What the header says of one tensor."""
 
-    dtype: str = ""
-    data_offsets: tuple[int, int] | None = None
+    dtype: str
+    data_offsets: tuple[int, int]
+
+
+_HEADER: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TENSOR: Final = msgspec.json.Decoder(_Tensor)
 
 
 def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
@@ -49,14 +53,10 @@ def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
     text = read(8, header)
     if text.count(b"{") > MAX_TENSORS:
         raise ValueError("too many tensors")
-    tensors = msgspec.json.decode(text, type=dict[str, _Tensor])
-    tensors.pop("__metadata__", None)
-    spans = []
-    for tensor in tensors.values():
-        if tensor.data_offsets is None:
-            raise ValueError("a tensor without a place")
-        spans.append((*tensor.data_offsets, tensor.dtype))
-    spans.sort()
+    members = _HEADER.decode(text)
+    members.pop("__metadata__", None)
+    tensors = map(_TENSOR.decode, members.values())
+    spans = sorted((*tensor.data_offsets, tensor.dtype) for tensor in tensors)
     builder.add(0, Rule.FASTCDC, TEXT)
     runs = TensorRuns(builder)
     place = 0

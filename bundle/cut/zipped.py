@@ -60,11 +60,12 @@ def describe(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
     ):
         builder.add(0, Rule.FIXED, DENSE)
         return True
-    place = 0
+    place = last = 0
     for member in large:
         first, after = _span(read, member)
-        if member.header < place or after > end:
+        if member.header < last or after > end:
             raise ValueError("a member over another or over the directory")
+        last = after
         first, kind = (first, DENSE) if member.dense else _content(read, first, after)
         if after - first < SMALL:
             continue
