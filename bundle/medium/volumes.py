@@ -30,6 +30,7 @@ from bundle.format.volume import (
 from bundle.limits import MAX_VOLUME_CHUNKS, MAX_VOLUMES, SHARD
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import TypeAlias
 
@@ -100,7 +101,7 @@ class Volume:
         whole = self.hasher.size + header.size + index + RECORD_SIZE
         return whole <= size and chunks <= MAX_VOLUME_CHUNKS
 
-    def promise(self, header: FrameHeader, payload: bytes) -> Place:
+    def promise(self, header: FrameHeader, payload: Buffer) -> Place:
         """Give the frame the next offset and take it into the digests."""
         offset = self.hasher.size
         self._frames.append((offset, header))
@@ -156,7 +157,7 @@ class Volumes:
         self._directory = directory
         self._size = size
 
-    def reserve(self, frames: list[tuple[FrameHeader, bytes]]) -> list[Place]:
+    def reserve(self, frames: Sequence[tuple[FrameHeader, Buffer]]) -> list[Place]:
         """Give every frame its place, starting new volumes as they fill up.
 
         Raises:

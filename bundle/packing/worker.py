@@ -20,7 +20,7 @@ from bundle.errors import BundleError, SourceError
 from bundle.flow.turnstile import Turnstile
 from bundle.format.chunkset import ChunkSet
 from bundle.format.volume import frame_of
-from bundle.limits import MAX_FRAME_CHUNKS, MAX_FRAME_PLAIN
+from bundle.limits import MAX_FRAME_CHUNKS, MAX_FRAME_PLAIN, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 BATCH: Final = MAX_FRAME_PLAIN
 """Bytes of one worker's buffer; a frame never crosses batches."""
+
+PLANES_FRAME: Final = MIB
+"""Plain bytes of a frame of planes: more gains nothing and leaves the cache."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,8 @@ class PackWorker:
         self._shared = shared
         self._buffer = memoryview(bytearray(BATCH))
         self._check = memoryview(bytearray(MAX_FRAME_PLAIN))
+        self._stored = memoryview(bytearray(BATCH))
+        self._used = 0
         self._encoder = Encoder()
         self._decoder = Decoder()
 
@@ -140,7 +145,8 @@ class PackWorker:
         pieces: list[Piece],
         ids: list[NDArray[np.uint8]],
         new: NDArray[np.bool_],
-    ) -> list[tuple[FrameHeader, bytes]]:
+    ) -> list[tuple[FrameHeader, memoryview]]:
+        self._used = 0
         return [self._frame(run) for run in self._runs(pieces, ids, new)]
 
     def _runs(
@@ -150,9 +156,7 @@ class PackWorker:
         new: NDArray[np.bool_],
     ) -> Iterator[Run]:
         """Gather neighbouring new chunks of one kind, moved together."""
-        kinds: list[Kind] = []
-        for piece in pieces:
-            kinds += [piece.kind] * len(piece.lengths)
+        kinds = [piece.kind for piece in pieces for _ in range(len(piece.lengths))]
         all_ids = np.concatenate(ids)
         lengths = np.concatenate([piece.lengths for piece in pieces])
         starts = np.concatenate(
@@ -161,19 +165,9 @@ class PackWorker:
                 for piece in pieces
             ]
         )
-        chosen = np.flatnonzero(new)
-        first = 0
-        for position in range(1, len(chosen) + 1):
-            if (
-                position < len(chosen)
-                and kinds[chosen[position]] == kinds[chosen[first]]
-                and position - first < MAX_FRAME_CHUNKS
-            ):
-                continue
-            rows = chosen[first:position]
+        for rows in _grouped(np.flatnonzero(new).tolist(), kinds, lengths.tolist()):
             start = self._compact(starts[rows], lengths[rows])
             yield Run(start, all_ids[rows], lengths[rows], kinds[rows[0]])
-            first = position
 
     def _compact(self, starts: NDArray[np.int64], lengths: NDArray[np.uint32]) -> int:
         """Close the gaps between chunks; return where the first of them starts."""
@@ -186,16 +180,16 @@ class PackWorker:
             end += length
         return first
 
-    def _frame(self, run: Run) -> tuple[FrameHeader, bytes]:
+    def _frame(self, run: Run) -> tuple[FrameHeader, memoryview]:
         """Encode a run, decode it again and compare (rule 10.1.7)."""
         size = int(run.lengths.sum())
         plain = self._buffer[run.start : run.start + size]
         encoded = self._encoder.encode(plain, run.kind)
-        payload = bytes(encoded.payload)
+        payload = encoded.payload
         coding = (encoded.encoding, encoded.width, encoded.rotate)
         if encoded.encoding is not Encoding.RAW:
             decoded = self._decoder.decode(
-                *coding, 0, memoryview(payload), size, self._check[:size]
+                *coding, 0, payload, size, self._check[:size]
             )
             if not np.array_equal(
                 np.frombuffer(decoded, "u1"), np.frombuffer(plain, "u1")
@@ -205,4 +199,32 @@ class PackWorker:
                     advice="this machine's memory or a library is faulty: "
                     "pack on another machine",
                 )
+            payload = self._keep(payload)
         return frame_of(coding, run.ids, run.lengths, payload), payload
+
+    def _keep(self, payload: memoryview) -> memoryview:
+        """Move a payload out of the encoder's memory, which the next frame needs."""
+        start, self._used = self._used, self._used + len(payload)
+        self._stored[start : self._used] = payload
+        return self._stored[start : self._used]
+
+
+def _grouped(
+    chosen: list[int], kinds: list[Kind], lengths: list[int]
+) -> Iterator[list[int]]:
+    """Yield rows that go into one frame together: neighbours of one kind."""
+    rows: list[int] = []
+    size = 0
+    for row in chosen:
+        room = PLANES_FRAME if kinds[row].encoding is Encoding.PLANES else BATCH
+        if rows and (
+            kinds[row] != kinds[rows[0]]
+            or size + lengths[row] > room
+            or len(rows) == MAX_FRAME_CHUNKS
+        ):
+            yield rows
+            rows, size = [], 0
+        rows.append(row)
+        size += lengths[row]
+    if rows:
+        yield rows
