@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import secrets
@@ -93,5 +92,5 @@ def _link(temporary: Path, path: Path, data: bytes, mode: int) -> None:
 def remove_files(directory: Path, names: list[str]) -> None:
     """Drop files that nothing refers to any more; those that are gone are fine."""
     for name in names:
-        with contextlib.suppress(FileNotFoundError), target_errors(directory / name):
-            (directory / name).unlink()
+        with target_errors(directory / name):
+            (directory / name).unlink(missing_ok=True)

@@ -118,9 +118,7 @@ def load_signer(path: Path, now: float) -> Signer:
             advice=f"put the newest roles file into {directory}",
         )
     warnings = (*_warnings(path, role), *expiry_warnings(root, roles, now))
-    return Signer(
-        key, anchor, role, root.version, roles.version, files, warnings
-    )
+    return Signer(key, anchor, role, root.version, roles.version, files, warnings)
 
 
 def _read_key(path: Path) -> bytes:

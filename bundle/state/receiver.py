@@ -3,8 +3,8 @@
 ::
 
     trust/N.root.json        the enrolled root and every root that followed it
-    trust/N.roles.json       the newest roles
-    streams/ID/SEQ.json      the mark of a stream: its newest published release
+    trust/N.roles.json       the newest roles, and the ones before
+    streams/ID/SEQ.json      the mark of a stream, and the one before
 
 Every file appears whole, under a number that only rises, and the highest number
 is what counts. So nothing is ever overwritten, no lock is needed, and a reader
@@ -192,7 +192,9 @@ def record_applied(choice: TrustChoice, release: ReleaseFacts, clock: float) -> 
     name = f"{release.seq:016d}.json"
     data = write_json(next_mark(release, receiver))
     write_file(directory / name, data, mode=PRIVATE_FILE)
-    remove_files(directory, [old for old in _mark_names(directory) if old < name])
+    # The one before stays for a reader that has just looked for the newest.
+    older = [old for old in _mark_names(directory) if old < name]
+    remove_files(directory, older[:-1])
 
 
 def read_mark(state: Path, stream: str) -> Mark | None:
@@ -248,8 +250,8 @@ def _advance(state: Path, files: Mapping[str, bytes], *, keep: bool) -> Trust:
     roles = newest_roles(root, {**files, **kept}, kept=before)
     if keep and roles.version > before:
         _keep(state, f"{roles.version}.roles.json", roles.data)
-        stale = [f"{old}.roles.json" for old in file_versions(kept, "roles")]
-        remove_files(state / "trust", stale)
+        stale = [old for old in file_versions(kept, "roles") if old < before]
+        remove_files(state / "trust", [f"{old}.roles.json" for old in stale])
     return Trust(root, roles, (), stateless=False)
 
 

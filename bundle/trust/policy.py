@@ -8,7 +8,7 @@ should know. It changes nothing: marks advance after publication.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +18,6 @@ from bundle.wire import write_moment
 
 if TYPE_CHECKING:
     from bundle.digest import Digest
-
-GENESIS: Final = "genesis"
 
 
 @dataclass(frozen=True, slots=True)
