@@ -3,10 +3,10 @@
 The download is the work of ``huggingface_hub`` (extra ``hf``); what it wrote is
 then listed like any other cache. ``HF_ENDPOINT``, ``HF_TOKEN``, ``HF_HUB_CACHE``
 and ``HF_HOME`` mean what they mean to the library; whatever else it reads, such
-as the token of a login, it finds itself. The Hub is asked for the revision first, and the
-answer is compared with what was downloaded: the library falls back to an older
-snapshot in the cache when the Hub does not answer, and that is not what was
-asked for.
+as the token of a login, it finds itself. The Hub is asked for the revision
+first, and the answer is compared with what was downloaded: the library falls
+back to an older snapshot in the cache when the Hub does not answer, and that is
+not what was asked for.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ class _Revision:
     commit: str
     files: frozenset[str]
     every: bool
+
+    @property
+    def patterns(self) -> list[str] | None:
+        """What the library has to be told to download just these files."""
+        if self.every:
+            return None
+        return [glob.escape(name) for name in sorted(self.files)]
 
 
 class HfHubSource(Source):
@@ -92,20 +99,19 @@ class HfHubSource(Source):
             "revision": self._selector.revision or DEFAULT_REVISION,
         }
         with hub_errors(self.location):
-            revision = self._wanted(
-                hub.HfApi(endpoint=endpoint, token=token).repo_info(**arguments)
+            api = hub.HfApi(endpoint=endpoint, token=token)
+            commit = api.repo_info(**arguments).sha
+            names = api.list_repo_files(**{**arguments, "revision": commit})
+        revision = self._wanted(commit, names)
+        if not revision.files:
+            raise SourceError(
+                f"{self.location}: no file of it is wanted",
+                advice="check --include and --exclude",
             )
-            if not revision.files:
-                raise SourceError(
-                    f"{self.location}: no file of it is wanted",
-                    advice="check --include and --exclude",
-                )
-            patterns = None
-            if not revision.every:
-                patterns = [glob.escape(name) for name in sorted(revision.files)]
+        with hub_errors(self.location):
             folder = hub.snapshot_download(
                 **arguments,
-                allow_patterns=patterns,
+                allow_patterns=revision.patterns,
                 cache_dir=cache,
                 endpoint=endpoint,
                 token=token,
@@ -117,18 +123,17 @@ class HfHubSource(Source):
             )
         return revision
 
-    def _wanted(self, info: Any) -> _Revision:  # noqa: ANN401 - a type of the library
-        """Return the files of a revision that the options want."""
+    def _wanted(self, commit: str, names: list[str]) -> _Revision:
+        """Return which files of a revision the options want."""
         repository = self._selector.repository
-        names = [sibling.rfilename for sibling in info.siblings or ()]
         wanted = frozenset(
             name
             for name in names
             if self._options.takes(
-                repository.kind, repository.name, f"snapshots/{info.sha}/{name}"
+                repository.kind, repository.name, f"snapshots/{commit}/{name}"
             )
         )
-        return _Revision(info.sha, wanted, every=len(wanted) == len(names))
+        return _Revision(commit, wanted, every=len(wanted) == len(names))
 
     def _check_complete(
         self, artifacts: list[SourceArtifact], revision: _Revision

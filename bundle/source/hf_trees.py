@@ -84,8 +84,9 @@ def parse_tree_list(data: bytes, shown: str) -> TreeList:
             advice="remove it; the client makes it again",
         ) from None
     identities = {path: _identity(entry) for path, entry in files.items()}
-    stripped = [entry for entry in files.values() if entry.pop("xet_hash", None)]
-    if stripped:
+    if any("xet_hash" in entry for entry in files.values()):
+        for entry in files.values():
+            entry.pop("xet_hash", None)
         data = json.dumps(document, indent=1).encode()
     return TreeList(data, identities)
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NETWORK: Final = frozenset({"HTTPError", "TransportError", "XetDownloadError"})
+"""Classes of errors below the library that mean that a network did not work."""
+
 _TOKEN: Final = "give a token that may read it: HF_TOKEN"  # noqa: S105 - no secret
 _CACHE: Final = "make room, or name another cache: HF_HUB_CACHE"
 _AGAIN: Final = "check HF_ENDPOINT and the network, and run the same command again"
@@ -77,14 +80,24 @@ def hub_error(error: BaseException, where: str) -> BundleError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(status, int):
         return _refused(status, where)
-    if isinstance(error, OSError) and error.errno is not None and error.filename:
+    if isinstance(error, OSError) and (error.errno in _NO_SPACE or error.filename):
         return _local(error, where)
-    if isinstance(error, OSError) and error.errno in _NO_SPACE:
-        return _local(error, where)
-    if isinstance(error, ValueError) and "EntryNotFoundError" not in classes:
-        return UsageError(f"{where}: {_first_line(error)}")
-    return TransientError(
-        f"{where}: the Hub cannot be reached ({_first_line(error)})", advice=_AGAIN
+    return _other(error, frozenset(classes), where)
+
+
+def _other(error: BaseException, classes: frozenset[str], where: str) -> BundleError:
+    """Return the error for what comes from below the library, or from a fault in it."""
+    text = _first_line(error)
+    if isinstance(error, OSError) or not _NETWORK.isdisjoint(classes):
+        return TransientError(
+            f"{where}: the Hub cannot be reached ({text})", advice=_AGAIN
+        )
+    if isinstance(error, ValueError):
+        return UsageError(f"{where}: {text}")
+    kind = type(error).__name__
+    return StoreError(
+        f"{where}: huggingface_hub failed: {kind} {text}".rstrip(),
+        advice="run the same command again",
     )
 
 
@@ -109,4 +122,4 @@ def _local(error: OSError, where: str) -> BundleError:
 
 def _first_line(error: BaseException) -> str:
     text = next((line for line in str(error).splitlines() if line.strip()), "")
-    return text[:200] or type(error).__name__
+    return text[:200]

@@ -37,7 +37,7 @@ class Boundary:
             OSError: the system refused to look.
         """
         places = [self._place(path, path)]
-        while len(places) <= MAX_LINKS:
+        while len(places) <= MAX_LINKS + 1:
             try:
                 target = os.readlink(places[-1])  # noqa: PTH115
             except FileNotFoundError:

@@ -1,0 +1,74 @@
+"""Sources as users write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle.errors import UsageError
+from bundle.source.filter import ListOptions
+from bundle.source.hf_cache import HfCacheSource
+from bundle.source.hf_hub import HfHubSource
+from bundle.source.locate import parse_source
+from bundle.source.tree import TreeSource
+
+GOOD = {
+    "hf-cache:/srv/hub": HfCacheSource,
+    "hf-cache:hub": HfCacheSource,
+    "hf-cache:hub#org/name": HfCacheSource,
+    "hf-cache:hub#org/name@main#datasets/org/name@refs/pr/1#gpt2": HfCacheSource,
+    "hf-cache:/with:colon": HfCacheSource,
+    "hf://org/name": HfHubSource,
+    "hf://gpt2@v1": HfHubSource,
+    "hf://datasets/org/name@main": HfHubSource,
+    "tree:/srv/models": TreeSource,
+    "tree:.": TreeSource,
+    "tree:/srv/a#b": TreeSource,
+}
+
+
+@pytest.mark.parametrize(("text", "kind"), GOOD.items(), ids=GOOD.keys())
+def test_a_source_remembers_what_was_written(text: str, kind: type) -> None:
+    source = parse_source(text, ListOptions(keep_going=True), {"HF_TOKEN": "secret"})
+    assert type(source) is kind
+    assert source.location == text
+
+
+BAD = {
+    "": "does not name a source",
+    "/srv/models": "does not name a source",
+    "s3://bucket": "does not name a source",
+    "tree": "does not name a source",
+    "tree:": "does not name a source",
+    "hf-cache:": "does not name a source",
+    "hf-cache:#org/name": "does not name a source",
+    "hf-home:/srv": "does not name a source",
+    "tree:a\0b": "does not name a source",
+    "tree:~/models": "does not expand '~'",
+    "hf-cache:~/hub#org/name": "does not expand '~'",
+    "hf-cache:hub#": "names no repository",
+    "hf-cache:hub#org/name#": "names no repository",
+    "hf-cache:hub#../x": "names no repository",
+    "hf://": "names no repository",
+    "hf://org/name@": "no revision is called so",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD.items(), ids=BAD.keys())
+def test_what_names_no_source_is_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_source(text)
+
+
+async def test_a_relative_path_is_one_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    [artifact] = await parse_source("tree:tree").artifacts()
+    [file] = artifact.files
+    assert artifact.source == "tree:tree"
+    assert isinstance(file.content, Path)
+    assert file.content.read_bytes() == b"x"
