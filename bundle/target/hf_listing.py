@@ -50,13 +50,17 @@ def mentions_xet(data: bytes) -> bool:
     return _XET.encode() in data
 
 
-def listed_files(data: bytes) -> frozenset[str] | None:
-    """Return the paths of a listing, or None when a client would ignore it."""
+def listed_sizes(data: bytes) -> dict[str, int] | None:
+    """Return the size of each path of a listing, or None if clients ignore it."""
     try:
         entries = _entries(parse_json(data, limit=MAX_LISTING, rule="2.5"))
     except (FormatError, LimitError):
         return None
-    return None if entries is None else frozenset(entries)
+    if entries is None or not all(
+        isinstance(entry.get("size"), int) for entry in entries.values()
+    ):
+        return None
+    return {path: entry["size"] for path, entry in entries.items()}
 
 
 def _entries(document: Any) -> dict[str, dict[str, Any]] | None:  # noqa: ANN401 - JSON

@@ -54,8 +54,8 @@ class Publication:
         todo = [item for item in layout.items() if item.index not in settled]
         if todo:
             self._check_content()
+            refs = self._read_refs(hub)
             with hub.made((layout.folder,)) as repository:
-                refs = self._read_refs(repository)
                 if not self.survey.copy:
                     self._put_blobs(repository)
                 for commit, items in layout.snapshots.items():
@@ -85,29 +85,29 @@ class Publication:
                     advice="stop whatever else writes there and run again",
                 )
 
-    def _read_refs(self, repository: Folder) -> list[tuple[Item, bytes]]:
+    def _read_refs(self, hub: Folder) -> list[tuple[Item, bytes]]:
         """Return the refs to write, each known to point to a snapshot.
 
         Raises:
             TargetError: one does not; a client would find nothing behind it.
         """
         refs = []
-        for item in self._open(self.survey.layout.refs):
-            data = self._read(item.index, COMMIT_SIZE)
-            commit = data.decode("ascii", "replace")
-            with repository.below(("snapshots",), make=False) as snapshots:
-                known = commit in self.survey.layout.snapshots or (
+        layout = self.survey.layout
+        with hub.below((layout.folder, "snapshots"), make=False) as snapshots:
+            for item in self._open(layout.refs):
+                data = self._read(item.index, COMMIT_SIZE)
+                commit = data.decode("ascii", "replace")
+                if commit not in layout.snapshots and not (
                     is_commit(commit)
                     and snapshots is not None
                     and snapshots.status(commit) is not None
-                )
-            if not known:
-                raise TargetError(
-                    f"{repository.path / item.key}: points to {commit!r}, which is no "
-                    "snapshot here or in the bundle",
-                    advice="pack the revision together with its ref",
-                )
-            refs.append((item, data))
+                ):
+                    raise TargetError(
+                        f"{hub.path / layout.folder / item.key}: points to {commit!r}, "
+                        "which is no snapshot here or in the bundle",
+                        advice="pack the revision together with its ref",
+                    )
+                refs.append((item, data))
         return refs
 
     def _read(self, index: int, limit: int) -> bytes:

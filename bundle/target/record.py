@@ -68,7 +68,7 @@ class Record:
             return _Document()
         try:
             document = msgspec.json.decode(data, type=_Document)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError, ValueError):
             return _Document()
         return document if document.format == 1 else _Document()
 

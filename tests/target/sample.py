@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bundle.digest import digest_of
+from bundle.errors import TargetError
 from bundle.format.descriptor import RECIPE, Descriptor
 from bundle.format.recipe import Recipe
 from bundle.format.recipe_builder import ChunkRun, RecipeBuilder
@@ -49,8 +50,11 @@ def sample(
     *,
     executable: Collection[str] = (),
     directories: Iterable[str] = (),
+    large: Collection[str] = (),
 ) -> Sample:
-    """Return an artifact; files below 1 KiB have a Git SHA-1, as on the hub."""
+    """Return an artifact; a file of under 1 KiB that is not ``large`` has a Git SHA-1,
+    as on the hub.
+    """
     builder = RecipeBuilder()
     for path, data in content.items():
         chunk = np.frombuffer(digest_of(data).raw, np.uint8).reshape(1, 32)
@@ -60,7 +64,9 @@ def sample(
             Mode.EXECUTABLE if path in executable else Mode.FILE,
             len(data),
             hashlib.sha256(data).digest(),
-            git_sha1(data) if kind != "tree" and len(data) < 1024 else None,
+            None
+            if kind == "tree" or path in large or len(data) > 1023
+            else git_sha1(data),
             [run] if data else [],
         )
     for path in directories:
@@ -131,12 +137,16 @@ async def _unpack(target: Target, samples: tuple[Sample, ...]) -> Published:
     )
     await target.begin()
     done = Published(0, 0, 0)
-    for index, item in enumerate(samples):
-        staged = {
-            i: stage(target.staging, item.content[item.recipe.path(i)])
-            for i in missing[index]
-        }
-        done += await target.publish(item.artifact, item.recipe, staged.get)
+    try:
+        for index, item in enumerate(samples):
+            staged = {
+                i: stage(target.staging, item.content[item.recipe.path(i)])
+                for i in missing[index]
+            }
+            done += await target.publish(item.artifact, item.recipe, staged.get)
+    except TargetError:
+        await target.abandon()
+        raise
     await target.finish("blake3:" + "0" * 64)
     return done
 
@@ -147,7 +157,7 @@ def stage(directory: Path, data: bytes) -> Path:
     marker = path.with_suffix(".staged")
     if not marker.exists():
         path.write_bytes(data)
-        marker.touch()
+        marker.write_bytes(b"")
     return path
 
 
