@@ -148,7 +148,7 @@ def _log(output: Output) -> None:
 
     debug = _is_on(output.environment, "BUNDLE_DEBUG")
     level = logging.DEBUG if debug else logging.CRITICAL
-    logging.basicConfig(level=level, handlers=[Escaped()], force=True)
+    logging.basicConfig(level=level, handlers=[Escaped()])
 
 
 def _take_sigterm_for_an_interrupt() -> None:

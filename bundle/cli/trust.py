@@ -27,7 +27,7 @@ def enrol(options: argparse.Namespace, session: Session) -> None:
     from bundle.state import receiver
     from bundle.state.files import read_bounded
 
-    data = read_bounded(Path(options.root), MAX_TRUST_FILE, rule="22.1")
+    data = read_bounded(Path(options.root), MAX_TRUST_FILE, rule="22.1.1")
     root = receiver.enrol(session.state, data, options.fingerprint)
     _print(root, [], options, session)
     if options.fingerprint is None:
@@ -48,7 +48,7 @@ def show(options: argparse.Namespace, session: Session) -> None:
     if root is None:
         raise TrustError(
             f"{session.state}: no trust root is enrolled",
-            rule="22.9",
+            rule="22.5.1",
             advice="run: bundle trust enrol ROOT.json",
         )
     _print(root, receiver.read_marks(session.state), options, session)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -13,47 +10,12 @@ import pytest
 
 from bundle import errors
 from bundle.errors import BundleError
-
-SPEC = Path(__file__).parents[2] / "spec"
-SCHEMA: dict[str, Any] = json.loads((SPEC / "schemas/event.schema.json").read_text())
-PROSE = (SPEC / "events.md").read_text()
-EXAMPLES: list[dict[str, Any]] = [
-    json.loads(text) for text in re.findall(r"```json\n(.*?)```", PROSE, re.DOTALL)
-]
+from tests.cli.events import EXAMPLES, PROSE, SCHEMA, VALIDATOR
 
 
 def name_of(event: dict[str, Any]) -> str:
     """What an event is called, and of which verb."""
     return f"{event['event']} {event.get('verb', '')}".strip()
-
-
-def closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with unknown members refused, for what we write ourselves."""
-    strict = copy.deepcopy(schema)
-
-    def close(value: object) -> None:
-        if isinstance(value, dict):
-            if value.get("type") == "object":
-                value["additionalProperties"] = False
-            for member in value.values():
-                close(member)
-        elif isinstance(value, list):
-            for member in value:
-                close(member)
-
-    close(strict)
-    return strict
-
-
-VALIDATOR = jsonschema.Draft202012Validator(closed(SCHEMA))
-
-
-def check_events(text: str) -> list[dict[str, Any]]:
-    """Return the events in what a run wrote, each checked against the schema."""
-    events = [json.loads(line) for line in text.splitlines()]
-    for event in events:
-        VALIDATOR.validate(event)
-    return events
 
 
 def test_the_schema_is_one() -> None:

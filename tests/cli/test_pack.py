@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.shell import Shell
+
+
+def manuals(sender: Shell) -> str:
+    """The source of the sender's tree."""
+    return f"tree:{sender.home / 'manuals'}"
+
+
+def test_it_prints_what_is_packed_and_what_to_do_next(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender))
+    bundle = sender.home / "out/docs-000001"
+    assert ran.lines[0] == "kind name revision files size new licence"
+    assert ran.lines[1].startswith("tree manuals 4 ")
+    assert ran.lines[2].startswith("release 1 of docs: 4 files, ")
+    assert ran.lines[-1] == str(bundle)
+    assert f"bundle verify {bundle} --trust {sender.home}/keys/1.root.json" in ran.err
+    assert "bundle unpack docs-000001 --to TARGET" in ran.err
+
+
+def test_what_it_says_to_do_next_works(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender))
+    (command,) = [line for line in ran.err.splitlines() if "bundle verify" in line]
+    sender.ok(*command.split()[1:])
+
+
+def test_quiet_prints_the_bundle_alone(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender), "--quiet")
+    assert ran.out == f"{sender.home}/out/docs-000001\n"
+    assert ran.err == ""
+
+
+def test_a_program_gets_artifacts_and_a_result(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender), "--json")
+    (artifact,) = ran.of("artifact")
+    assert (artifact["kind"], artifact["name"]) == ("tree", "manuals")
+    assert ran.result["bundle"] == str(sender.home / "out/docs-000001")
+    assert ran.result["dryRun"] is False
+    assert ran.err == ""
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(sender: Shell) -> None:
+    tried = sender.ok("pack", manuals(sender), "--dry-run", "--json").result
+    assert not (sender.home / "out").exists()
+    done = sender.ok("pack", manuals(sender), "--json").result
+    for member in ("seq", "files", "bytes", "newBytes", "reusedBytes", "volumes"):
+        assert tried[member] == done[member]
+    assert tried["neededBytes"] >= done["storedBytes"] > 0
+    assert (tried["bundle"], tried["release"], tried["dryRun"]) == (None, None, True)
+
+
+def test_a_dry_run_says_what_space_is_needed(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender), "--dry-run")
+    assert ran.lines[-2].startswith("at most ")
+    assert ran.lines[-1] == "nothing was written"
+    assert "next:" not in ran.err
+
+
+def test_the_second_bundle_has_the_next_number(sender: Shell) -> None:
+    sender.ok("pack", manuals(sender))
+    ran = sender.ok("pack", manuals(sender), "--json")
+    assert ran.result["seq"] == 2
+    assert ran.result["bundle"].endswith("docs-000002")
+
+
+def test_volumes_have_the_size_that_was_asked_for(sender: Shell) -> None:
+    data = random.Random(2).randbytes(20 << 20)
+    (sender.home / "manuals/video.mp4").write_bytes(data)
+    ran = sender.ok("pack", manuals(sender), "--volume-size", "8MiB", "--json")
+    assert ran.result["volumes"] == 3
+    sizes = [path.stat().st_size for path in (sender.home / "out").rglob("vol-*")]
+    assert max(sizes) <= 8 << 20
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        (["--include", "*.md"], 2),
+        (["--exclude", "manuals/install/*"], 2),
+        (["--include", "*.md", "--include", "*/empty", "--exclude", "*-2.md"], 2),
+    ],
+    ids=["include", "exclude", "several"],
+)
+def test_globs_choose_files(sender: Shell, options: list[str], files: int) -> None:
+    ran = sender.ok("pack", manuals(sender), *options, "--json")
+    assert ran.result["files"] == files
+
+
+def test_a_damaged_source_ends_the_pack(sender: Shell) -> None:
+    (sender.home / "manuals/broken").symlink_to("nowhere")
+    ran = sender("pack", manuals(sender))
+    assert ran.code == 15
+    assert "broken" in ran.err.splitlines()[0]
+    assert not list((sender.home / "out").glob("*"))
+
+
+def test_keep_going_packs_the_rest_and_lists_what_was_left(sender: Shell) -> None:
+    (sender.home / "manuals/broken").symlink_to("nowhere")
+    ran = sender("pack", manuals(sender), "--keep-going")
+    assert ran.code == 20
+    assert "bundle: left out: 1 problem" in ran.err
+    assert "broken" in ran.err
+    assert ran.lines[-1].endswith("docs-000001")
+    (sender.home / "manuals/broken").unlink()
+    assert sender("verify", ran.lines[-1], "--trust", _root(sender)).code == 0
+
+
+def test_keep_going_gives_a_program_result_and_error(sender: Shell) -> None:
+    (sender.home / "manuals/broken").symlink_to("nowhere")
+    ran = sender("pack", manuals(sender), "--keep-going", "--json")
+    assert ran.code == 20
+    assert ran.events[-2]["event"] == "result"
+    assert ran.error["class"] == "PartialError"
+    assert ran.error["left"] == ran.result["problems"]
+
+
+def test_a_hostile_name_does_not_reach_the_terminal(sender: Shell) -> None:
+    (sender.home / "manuals/a\x1b[2Jb\n\u202e").touch()
+    ran = sender("pack", manuals(sender))
+    assert ran.code == 15
+    assert "\x1b" not in ran.err
+    assert "\u202e" not in ran.err
+    assert "\\x1b[2Jb" in ran.err
+
+
+REFUSED = {
+    "a source of an unknown kind": (["pack", "ftp:x"], 2),
+    "a source that is not there": (["pack", "tree:{home}/nothing"], 15),
+    "a key that is not there": (
+        ["pack", "tree:{home}/manuals", "--key", "{home}/n"],
+        13,
+    ),
+    "an output below nothing": (
+        ["pack", "tree:{home}/manuals", "--out", "{home}/a/b"],
+        14,
+    ),
+    "a release to follow that is not there": (
+        ["pack", "tree:{home}/manuals", "--after", "{home}/nothing"],
+        13,
+    ),
+    "one tree twice": (["pack", "tree:{home}/manuals", "tree:{home}/manuals"], 15),
+    "a stream with a slash": (["pack", "tree:{home}/manuals", "--stream", "a/b"], 2),
+    "a site with a blank": (["pack", "tree:{home}/manuals", "--audience", "a b"], 2),
+}
+
+
+@pytest.mark.parametrize(("words", "code"), REFUSED.values(), ids=REFUSED.keys())
+def test_is_refused(sender: Shell, words: list[str], code: int) -> None:
+    ran = sender(*(word.format(home=sender.home) for word in words))
+    assert ran.code == code, ran.err
+    assert ran.err.startswith("bundle: ")
+    assert "unexpected" not in ran.err
+    assert not (sender.home / "out/docs-000001").exists()
+
+
+def test_adding_keeps_what_was_there(sender: Shell) -> None:
+    more = sender.home / "more"
+    more.mkdir()
+    (more / "x").write_text("x")
+    sender.ok("pack", manuals(sender))
+    bundle = sender.ok("pack", f"tree:{more}", "--add", "--json").result["bundle"]
+    ran = sender.ok("ls", bundle, "--trust", _root(sender), "--json")
+    names = {artifact["name"]: artifact["state"] for artifact in ran.of("artifact")}
+    assert names == {"manuals": "not carried", "more": "carried"}
+
+
+def test_what_comes_out_is_what_went_in(sender: Shell, receiver: Shell) -> None:
+    bundle = sender.ok("pack", manuals(sender), "--quiet").out.strip()
+    receiver.ok("unpack", bundle, "--to", f"tree:{receiver.home / 'srv'}")
+    assert contents(receiver.home / "srv") == contents(sender.home / "manuals")
+
+
+def _root(sender: Shell) -> Path:
+    return sender.home / "keys/1.root.json"
