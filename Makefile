@@ -31,12 +31,12 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 	$(BIN)/deptry bundle
 
 .PHONY: interop
-interop: .venv/.ready $(HUB_READY) ## tests with older huggingface_hub releases
+interop: .venv/.ready $(HUB_READY) ## tests with older releases of huggingface_hub
 	$(BIN)/pytest -n auto -m interop
 
 .PHONY: soak
-soak: .venv/.ready ## the full counts that `make test` runs a slice of
-	$(BIN)/pytest -n auto -m soak
+soak: .venv/.ready ## full counts and new examples, of which `make test` runs a fixed slice
+	$(BIN)/pytest -n auto -m "not interop" --hypothesis-profile soak --timeout 1800
 
 .PHONY: bench
 bench: .venv/.ready ## time and size against cp, tar, casync, restic and borg
