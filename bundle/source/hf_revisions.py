@@ -70,7 +70,10 @@ class Revisions:
         return sorted(ref for ref, target in self.refs.items() if target == commit)
 
     def absent(self, commit: str) -> SourceError:
-        """Return the error for a commit that has a ref but no file."""
+        """Return the error for a commit that has a ref but no file to be read."""
+        fault = self.faults.get(f"snapshots/{commit}")
+        if fault is not None:
+            return fault
         refs = ", ".join(f"refs/{ref}" for ref in self.refs_to(commit))
         return SourceError(
             f"{self._directory.path}: {refs} names {commit}, which has no file here",

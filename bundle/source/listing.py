@@ -37,7 +37,7 @@ class Listing:
         self._options = options
         self._files: dict[str, SourceFile] = {}
         self._directories: set[str] = set()
-        self._problems: list[str] = []
+        self._problems: dict[str, None] = {}
         self._known: dict[str, str] = {}
 
     @property
@@ -52,7 +52,7 @@ class Listing:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What was left out and why, in the order it was met."""
+        """What was left out and why, in the order it was met, each once."""
         return tuple(self._problems)
 
     @property
@@ -97,7 +97,7 @@ class Listing:
         error = _printable(error)
         if not self._options.keep_going:
             raise error
-        self._problems.append(one_line(error))
+        self._problems[one_line(error)] = None
 
     @contextlib.contextmanager
     def guard(self, shown: str, path: str | None = None) -> Iterator[None]:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import builtins
-import errno
 import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bundle.errors import (
-    SourceError,
-    SpaceError,
-    StoreError,
-    TargetError,
-    TransientError,
-    UsageError,
-)
+from bundle.errors import SourceError, TargetError, TransientError, UsageError
 from bundle.source.filter import ListOptions
-from bundle.source.hub_errors import hub_error
 from bundle.source.locate import parse_source
 from tests.caches import commit_of, read, repository, small_model, tree_list
 from tests.hub import Hub, serving
@@ -229,69 +220,3 @@ async def test_without_the_library_the_extra_is_named(
     with pytest.raises(UsageError, match="huggingface_hub") as caught:
         await download("hf://gpt2")
     assert "[hf]" in caught.value.advice
-
-
-class OfflineModeIsEnabled(ConnectionError):  # noqa: N818 - as the library has it
-    """What the library raises under HF_HUB_OFFLINE."""
-
-
-class HFValidationError(ValueError):
-    """What the library raises for a name that it does not like."""
-
-
-class EntryNotFoundError(Exception):
-    """What the library raises for a file that is not there."""
-
-
-class LocalEntryNotFoundError(FileNotFoundError, EntryNotFoundError, ValueError):
-    """What the library raises when it looked in its cache last."""
-
-
-class Answered(OSError):  # noqa: N818 - as the library has it
-    """An error that holds an answer of the Hub."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__("answered\n\nmore")
-        self.response = type("Response", (), {"status_code": status})()
-
-
-ERRORS = {
-    "offline": (OfflineModeIsEnabled("no"), StoreError, "HF_HUB_OFFLINE"),
-    "a name": (HFValidationError("bad"), UsageError, "not a valid name"),
-    "a type": (ValueError("Invalid repo type"), UsageError, "Invalid repo type"),
-    "nothing in the cache": (LocalEntryNotFoundError("gone"), TransientError, "gone"),
-    "not admitted": (Answered(401), SourceError, "refuses"),
-    "forbidden": (Answered(403), SourceError, "refuses"),
-    "a file that is gone": (Answered(404), SourceError, "not on the Hub"),
-    "a teapot": (Answered(418), StoreError, "answered 418"),
-    "a full disk": (OSError(errno.ENOSPC, "No space left"), SpaceError, "no space"),
-    "a full disk with a name": (
-        OSError(errno.ENOSPC, "No space left", "/c/x"),
-        SpaceError,
-        "no space left for /c/x",
-    ),
-    "a disk that refuses": (
-        PermissionError(errno.EACCES, "Permission denied", "/c"),
-        TargetError,
-        "/c: Permission denied",
-    ),
-    "a socket that refuses": (
-        ConnectionRefusedError(errno.ECONNREFUSED, "refused"),
-        TransientError,
-        "cannot be reached",
-    ),
-    "anything": (RuntimeError("\nfirst\nsecond"), StoreError, "RuntimeError first$"),
-    "anything without words": (RuntimeError(), StoreError, "failed: RuntimeError$"),
-}
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "message"), ERRORS.values(), ids=ERRORS.keys()
-)
-def test_every_error_of_the_library_becomes_one_of_ours(
-    error: Exception, kind: type[Exception], message: str
-) -> None:
-    found = hub_error(error, "hf://x")
-    assert type(found) is kind
-    with pytest.raises(kind, match=message):
-        raise found
