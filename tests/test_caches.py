@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +14,8 @@ from tests.caches import (
     Layout,
     Repository,
     commit_of,
+    identity,
+    is_large,
     read,
     real_model,
     repository,
@@ -126,3 +132,41 @@ def test_the_real_model_is_downloaded_as_it_is_made(tmp_path: Path) -> None:
     downloaded(tmp_path / "real", model, Layout.CLASSIC)
     write_cache(tmp_path / "made", model, litter=False)
     assert listing(tmp_path / "made") == listing(tmp_path / "real")
+
+
+PUBLISH = """
+import json, sys
+from huggingface_hub.utils import _shared_blobs
+for arguments in json.load(sys.stdin):
+    assert _shared_blobs.publish_blob_to_shared_store(**arguments)
+"""
+
+
+def test_a_client_shares_blobs_in_the_same_way(tmp_path: Path) -> None:
+    """The library makes the store by itself: no server here speaks its protocol."""
+    made = write_cache(tmp_path / "made", MODEL, Layout.SHARED, litter=False)
+    real = write_cache(tmp_path / "real", MODEL, litter=False)
+    large = {
+        content
+        for files in (SMALL, OLD)
+        for path, content in files.items()
+        if is_large(path)
+    }
+    arguments = [
+        {
+            "blob_path": str(real / "blobs" / identity(content).sha256),
+            "xet_hash": identity(content).xet,
+            "cache_dir": str(real.parent),
+            "expected_size": identity(content).size,
+        }
+        for content in sorted(large, key=str)
+    ]
+    subprocess.run(
+        [sys.executable, "-I", "-c", PUBLISH],
+        input=json.dumps(arguments),
+        text=True,
+        check=True,
+    )
+    for root in (made, real):
+        shutil.rmtree(root / "trees")
+    assert listing(made.parent) == listing(real.parent)
