@@ -30,17 +30,18 @@ async def work(
     returns or raises no thread touches anything.
     """
     tickets = itertools.count()
+    errors: list[BaseException] = []
 
     def run() -> None:
-        worker = hire()
         try:
+            worker = hire()
             while worker.step(next(tickets)):
                 pass
         except Halted:
             pass
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised by the owner
+            errors.append(error)
             halt()
-            raise
 
     def halt() -> None:
         for turnstile in turnstiles:
@@ -53,5 +54,5 @@ async def work(
             await asyncio.wait(threads)
         finally:
             halt()
-    for thread in threads:
-        thread.result()
+    if errors:
+        raise errors[0]
