@@ -17,7 +17,6 @@ from bundle.errors import ExistsError, SourceError, UsageError
 from bundle.flow.crew import work
 from bundle.format import layout
 from bundle.format.approval import render
-from bundle.format.fields import timestamp
 from bundle.format.release import Budgets, Release, Stream, TrustVersion
 from bundle.limits import MAX_VOLUME, MIN_VOLUME
 from bundle.medium.writer import BundleWriter, Payload
@@ -28,6 +27,7 @@ from bundle.packing.loader import Loader
 from bundle.packing.worker import PackWorker, Shared
 from bundle.state.keydir import Signer, load_signer
 from bundle.trust.envelope import RELEASE_TYPE, sign
+from bundle.wire import write_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,10 +171,10 @@ class _Packed:
             seq=self.lineage.seq,
             prev=self.lineage.prev,
             audience=request.audience,
-            created=timestamp(created),
+            created=write_moment(created),
             expires=None
             if request.expires_days is None
-            else timestamp(created + request.expires_days * _DAY),
+            else write_moment(created + request.expires_days * _DAY),
             trust_version=TrustVersion(signer.root_version, signer.roles_version),
             artifacts=tuple(artifacts),
             budgets=Budgets.of(

@@ -49,7 +49,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
         Digest.parse(self.digest)
         if not 0 <= self.size <= MAX_INTEGER:
             raise FormatError(
-                f"{self.size} is not a size: 0 to {MAX_INTEGER}", rule="3.2.3"
+                f"{self.size} is not a size: 0 to {MAX_INTEGER}", rule="3.2.2"
             )
 
     @classmethod
@@ -87,5 +87,5 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
         found = str(digest_of(data))
         if found != self.digest:
             raise IntegrityError(
-                f"{name}: the content is {found}, expected {self.digest}", rule="3.2.5"
+                f"{name}: the content is {found}, expected {self.digest}", rule="3.2.4"
             )

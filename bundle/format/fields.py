@@ -2,45 +2,17 @@
 
 Text is shown to people who decide by it, so nothing in it may move the cursor
 or turn the direction of writing (spec §2.5).
-
->>> instant("1970-01-01T00:01:00Z", rule="8.5.2")
-60
->>> timestamp(60)
-'1970-01-01T00:01:00Z'
 """
 
 from __future__ import annotations
 
-import contextlib
-import re
 import unicodedata
-from datetime import UTC, datetime
 from typing import Final
 
 from bundle.errors import FormatError, LimitError
 from bundle.limits import MAX_INTEGER, MAX_TEXT
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-
-
-def instant(text: str, *, rule: str) -> int:
-    """Return the seconds since 1970 that ``text`` names: RFC 3339, UTC, no fraction.
-
-    Raises:
-        FormatError: it is written differently, or there is no such time.
-    """
-    if _TIME.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            return int(datetime.fromisoformat(text).timestamp())
-    raise FormatError(
-        f"not a time: {text[:40]!r}, write 2026-01-31T12:00:00Z", rule=rule
-    )
-
-
-def timestamp(seconds: int) -> str:
-    """Return the text of a time given in seconds since 1970."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0")
 
 
 def check_text(text: str, *, rule: str) -> None:

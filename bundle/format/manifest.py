@@ -142,7 +142,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
             if digest not in named:
                 raise IntegrityError(
                     f"the bundle carries a recipe {digest} that is not of its release",
-                    rule="9.2.4",
+                    rule="9.2.5",
                 )
 
 
@@ -157,7 +157,7 @@ def _check_documents(manifest: Manifest) -> None:
     if len(set(manifest.carried)) != len(manifest.carried):
         raise FormatError("a recipe is carried twice", rule="9.2.3")
     if len(manifest.carried) > MAX_RECIPES:
-        raise LimitError(f"{len(manifest.carried)} recipes", rule="9.2.5")
+        raise LimitError(f"{len(manifest.carried)} recipes", rule="9.2.6")
 
 
 def _check_volumes(volumes: tuple[Volume, ...]) -> None:

@@ -18,7 +18,7 @@ from bundle.errors import FormatError, IntegrityError, LimitError
 from bundle.format.columns import FORMAT
 from bundle.format.descriptor import RECIPE, Descriptor
 from bundle.format.features import KNOWN, Features, check_head
-from bundle.format.fields import check_count, check_text, instant
+from bundle.format.fields import check_count, check_text
 from bundle.limits import (
     MAX_ENVELOPE,
     MAX_NAME,
@@ -26,7 +26,7 @@ from bundle.limits import (
     MAX_RECIPES,
 )
 from bundle.paths import check_path, check_slug, collision_key
-from bundle.wire import convert, parse_json, write_json
+from bundle.wire import convert, parse_json, read_moment, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -241,9 +241,9 @@ def _check_place(release: Release) -> None:
 
 
 def _check_dates(release: Release) -> None:
-    created = instant(release.created, rule="8.3.7")
+    created = read_moment(release.created, rule="8.3.7")
     if release.expires is not None and (
-        instant(release.expires, rule="8.3.7") <= created
+        read_moment(release.expires, rule="8.3.7") <= created
     ):
         raise FormatError("the release expires before it is created", rule="8.3.8")
 

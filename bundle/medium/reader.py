@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from bundle.digest import Digest, digest_of
 from bundle.errors import FormatError, IntegrityError, MissingError
 from bundle.format import layout
-from bundle.format.fields import instant
 from bundle.format.manifest import Manifest
 from bundle.format.recipe import Recipe
 from bundle.format.recipes import Recipes
@@ -38,6 +37,7 @@ from bundle.medium.files import ShardedFile, read_whole
 from bundle.state.receiver import TrustChoice, load_trust, recall
 from bundle.trust.chain import file_versions
 from bundle.trust.policy import Decision, ReleaseFacts, judge
+from bundle.wire import read_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -161,10 +161,10 @@ def _facts(release: Release, digest: Digest) -> ReleaseFacts:
         digest=digest,
         prev=release.prev,
         audience=release.audience,
-        created=instant(release.created, rule="8.3.7"),
+        created=read_moment(release.created, rule="8.3.7"),
         expires=None
         if release.expires is None
-        else instant(release.expires, rule="8.3.7"),
+        else read_moment(release.expires, rule="8.3.7"),
         root_version=release.trust_version.root,
         roles_version=release.trust_version.roles,
     )

@@ -159,7 +159,7 @@ def test_a_bundle_is_refused_for_another_release() -> None:
     stray = msgspec.structs.replace(GOOD, carried=(SOME,))
     with pytest.raises(IntegrityError) as caught:
         stray.check_release(sample_release())
-    assert caught.value.rule == "9.2.4"
+    assert caught.value.rule == "9.2.5"
 
 
 def test_required_ids_are_compared_with_their_digest() -> None:
