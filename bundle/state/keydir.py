@@ -114,7 +114,7 @@ def load_signer(path: Path, now: float) -> Signer:
     if key.public not in role.keys:
         raise TrustError(
             f"{path}: roles {roles.version} do not let this key sign releases",
-            rule="22.7",
+            rule="22.4.4",
             advice=f"put the newest roles file into {directory}",
         )
     warnings = (*_warnings(path, role), *expiry_warnings(root, roles, now))
@@ -123,7 +123,7 @@ def load_signer(path: Path, now: float) -> Signer:
 
 def _read_key(path: Path) -> bytes:
     try:
-        return read_bounded(path, MAX_KEY_FILE, rule="21.5")
+        return read_bounded(path, MAX_KEY_FILE, rule="21.2.1")
     except MissingError as error:
         error.advice = "make keys with: bundle key init DIR"
         raise
@@ -132,7 +132,7 @@ def _read_key(path: Path) -> bytes:
 def _read_trust_files(directory: Path) -> dict[str, bytes]:
     names = names_in(directory)
     files = {
-        name: read_bounded(directory / name, MAX_TRUST_FILE, rule="22.1")
+        name: read_bounded(directory / name, MAX_TRUST_FILE, rule="22.1.1")
         for kind in ("root", "roles")
         for name in (f"{number}.{kind}.json" for number in file_versions(names, kind))
     }

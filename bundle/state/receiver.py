@@ -1,4 +1,4 @@
-"""What a receiver remembers (spec §23, §30.4).
+"""What a receiver remembers (spec §23.1, §30.4).
 
 ::
 
@@ -78,7 +78,7 @@ def enrol(state: Path, data: bytes, fingerprint: str | None = None) -> Root:
     if fingerprint is not None and not fingerprint_matches(root, fingerprint):
         raise TrustError(
             f"the root's fingerprint is {fingerprint_text(root)}, not what was given",
-            rule="22.9",
+            rule="22.5.2",
             advice="ask for the fingerprint again, over another channel",
         )
     kept = _read_trust(state)
@@ -91,7 +91,7 @@ def enrol(state: Path, data: bytes, fingerprint: str | None = None) -> Root:
         raise TrustError(
             f"{state}: another root is enrolled, "
             f"{fingerprint_text(read_root(kept[f'{min(versions)}.root.json']))}",
-            rule="22.9",
+            rule="22.5.3",
             advice="newer roots come with the media; for another organisation "
             "use another state directory",
         )
@@ -124,7 +124,7 @@ def load_trust(
         TrustError: nothing to start from, or a newer file does not verify.
     """
     if choice.root is not None:
-        root = read_root(read_bounded(choice.root, MAX_TRUST_FILE, rule="22.1"))
+        root = read_root(read_bounded(choice.root, MAX_TRUST_FILE, rule="22.1.1"))
         for newer in follow_roots(root, files):
             root = newer
         trust = Trust(root, newest_roles(root, files), (NOT_CHECKED,), stateless=True)
@@ -133,7 +133,7 @@ def load_trust(
         now = max(now, trusted_time(choice.state))
     expired = expiry_warnings(trust.root, trust.roles, now)
     if expired and choice.strict:
-        raise TrustError(expired[0], rule="24.4", advice="renew it and read it again")
+        raise TrustError(expired[0], rule="24.2.2", advice="renew it and read it again")
     return Trust(trust.root, trust.roles, trust.warnings + expired, trust.stateless)
 
 
@@ -175,7 +175,7 @@ def record_applied(choice: TrustChoice, release: ReleaseFacts, clock: float) -> 
         if mark.seq == release.seq and mark.release != str(release.digest):
             raise TrustError(
                 f"ALARM, equivocation: two releases {mark.seq} of {mark.name}",
-                rule="23.3",
+                rule="23.2.2",
                 advice="find out who else holds the packer's key",
             )
         return
@@ -207,8 +207,8 @@ def read_mark(state: Path, stream: str) -> Mark | None:
     names = _mark_names(directory)
     if not names:
         return None
-    data = read_bounded(directory / names[-1], _MAX_MARK, rule="23.1")
-    return read_json(data, Mark, limit=_MAX_MARK, rule="23.1")
+    data = read_bounded(directory / names[-1], _MAX_MARK, rule="23.1.2")
+    return read_json(data, Mark, limit=_MAX_MARK, rule="23.1.2")
 
 
 def read_marks(state: Path) -> list[Mark]:
@@ -238,7 +238,7 @@ def _advance(state: Path, files: Mapping[str, bytes], *, keep: bool) -> Trust:
     if not versions:
         raise TrustError(
             "no trust root is enrolled here",
-            rule="22.9",
+            rule="22.5.1",
             advice="run: bundle trust enrol ROOT.json, or give --trust ROOT.json",
         )
     root = read_root(kept[f"{max(versions)}.root.json"])
@@ -264,7 +264,7 @@ def _read_trust(state: Path) -> dict[str, bytes]:
         for version in file_versions(names, kind)
     ]
     return {
-        name: read_bounded(directory / name, MAX_TRUST_FILE, rule="22.1")
+        name: read_bounded(directory / name, MAX_TRUST_FILE, rule="22.1.1")
         for name in newest
     }
 
@@ -276,7 +276,7 @@ def _keep(state: Path, name: str, data: bytes) -> None:
 
 def _stream_directory(state: Path, stream: str) -> Path:
     if _STREAM.fullmatch(stream) is None:
-        raise TrustError(f"not a stream id: {stream[:80]!r}", rule="23.1")
+        raise TrustError(f"not a stream id: {stream[:80]!r}", rule="23.1.1")
     return state / "streams" / stream
 
 

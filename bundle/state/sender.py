@@ -72,7 +72,7 @@ class SenderStream:
         if not numbers:
             return None
         path = self.directory / f"{numbers[-1]:016d}.release"
-        return Finished(numbers[-1], read_bounded(path, MAX_ENVELOPE, rule="30.5"))
+        return Finished(numbers[-1], read_bounded(path, MAX_ENVELOPE, rule="30.5.4"))
 
     def next_seq(self, after: int = 0) -> int:
         """Return the number above ``after`` that ``reserve`` would give now."""
@@ -143,9 +143,9 @@ def find_stream(state: Path, root: Digest, name: str) -> SenderStream | None:
     path = directory / "id"
     if path.name not in names_in(directory):
         return None
-    data = read_bounded(path, 64, rule="30.5")
+    data = read_bounded(path, 64, rule="30.5.1")
     if _ID.fullmatch(data) is None:
-        raise FormatError(f"{path}: not a stream id", rule="30.5")
+        raise FormatError(f"{path}: not a stream id", rule="30.5.1")
     return SenderStream(data.decode(), name, directory)
 
 

@@ -1,4 +1,4 @@
-"""From one trusted root to the roles in force (spec §22.5, §22.6).
+"""From one trusted root to the roles in force (spec §22.2, §22.3).
 
 Every medium carries the whole chain. A reader walks it root by root, each
 step verified by the one before, and takes the newest roles file that the last
@@ -53,7 +53,7 @@ class Trust:
         """Return the payload of ``release.json``, signed by the packer role.
 
         Where the roles have an approver, ``approvals`` (detached signatures)
-        must meet its threshold too (rule 22.8).
+        must meet its threshold too (rule 22.4.3).
 
         Raises:
             FormatError: not an envelope.
@@ -94,7 +94,7 @@ class Trust:
         if not verification.verified:
             raise TrustError(
                 f"the release is not approved: {verification}",
-                rule="22.8",
+                rule="22.4.3",
                 advice="put the approvers' files into sig/ beside the release",
             )
 
@@ -115,7 +115,7 @@ def follow_roots(trusted: Root, files: Mapping[str, bytes]) -> Iterator[Root]:
         trusted = read_next_root(trusted, data)
         yield trusted
     if f"{trusted.version + 1}.root.json" in files:
-        raise TrustError(f"over {MAX_ROOTS} roots in one chain", rule="22.5")
+        raise TrustError(f"over {MAX_ROOTS} roots in one chain", rule="22.2.4")
 
 
 def newest_roles(root: Root, files: Mapping[str, bytes], *, kept: int = 0) -> Roles:
@@ -132,17 +132,18 @@ def newest_roles(root: Root, files: Mapping[str, bytes], *, kept: int = 0) -> Ro
     if version == 0:
         raise TrustError(
             f"no roles file comes with root {root.version}",
-            rule="22.6",
+            rule="22.3.4",
             advice="read a complete medium: trust/ holds every roles file",
         )
     if version < kept:
         raise TrustError(
-            f"roles {version} are older than roles {kept}, accepted before", rule="22.6"
+            f"roles {version} are older than roles {kept}, accepted before",
+            rule="22.3.5",
         )
     roles = read_roles(root, files[f"{version}.roles.json"])
     if roles.version != version:
         raise TrustError(
-            f"{version}.roles.json says it is version {roles.version}", rule="22.6"
+            f"{version}.roles.json says it is version {roles.version}", rule="22.3.4"
         )
     return roles
 

@@ -124,7 +124,9 @@ def parse(data: bytes, *, limit: int) -> Envelope:
         FormatError: a rule of §20 is broken.
     """
     if len(data) > limit:
-        raise LimitError(f"an envelope of {len(data)} bytes, over {limit}", rule="20.2")
+        raise LimitError(
+            f"an envelope of {len(data)} bytes, over {limit}", rule="20.1.1"
+        )
     # Neither base64 nor a key id has these characters, so counting them bounds
     # what the JSON parser can be made to allocate.
     if (
@@ -132,14 +134,14 @@ def parse(data: bytes, *, limit: int) -> Envelope:
         or data.count(b",") > 2 + 2 * MAX_SIGNATURES
     ):
         raise LimitError(
-            f"an envelope with more than {MAX_SIGNATURES} signatures", rule="20.3"
+            f"an envelope with more than {MAX_SIGNATURES} signatures", rule="20.1.3"
         )
-    document = read_json(data, _Envelope, limit=limit, rule="20.1")
+    document = read_json(data, _Envelope, limit=limit, rule="20.1.2")
     signatures = tuple(_parse_signature(item) for item in document.signatures)
     if len(signatures) > MAX_SIGNATURES:
-        raise LimitError(f"{len(signatures)} signatures", rule="20.3")
+        raise LimitError(f"{len(signatures)} signatures", rule="20.1.3")
     if len({signature.keyid for signature in signatures}) != len(signatures):
-        raise FormatError("two signatures with one key id", rule="20.5")
+        raise FormatError("two signatures with one key id", rule="20.1.5")
     payload = _from_base64(document.payload, "payload")
     return Envelope(payload, document.payload_type, signatures)
 
@@ -156,7 +158,7 @@ def check(
         raise ValueError("a threshold is at least 1")
     message = pae(envelope.payload_type, envelope.payload)
     # Names are computed from the key, so a key can be counted only once and a
-    # signature that lies about its name is tried against no other key (20.6).
+    # signature that lies about its name is tried against no other key (20.3.1).
     known = {key.keyid: key for key in keys}
     signed = sorted(
         signature.keyid
@@ -196,18 +198,18 @@ def require(verification: Verification, envelope: Envelope, payload_type: str) -
     if not verification.verified:
         raise TrustError(
             f"{verification}; it names {len(envelope.signatures)} signatures",
-            rule="20.7",
+            rule="20.3.3",
             advice="check that the enrolled root is the one the packer belongs to",
         )
     if envelope.payload_type != payload_type:
         raise TrustError(
             f"the payload is {envelope.payload_type[:80]!r}, not {payload_type!r}",
-            rule="20.8",
+            rule="20.3.5",
         )
 
 
 def sign_detached(payload: bytes, payload_type: str, signer: PrivateKey) -> bytes:
-    """Return one signature over ``payload`` as a file of its own (spec §20.9)."""
+    """Return one signature over ``payload`` as a file of its own (spec §20.4)."""
     raw = signer.sign(pae(payload_type, payload))
     return write_json(_Signature(signer.public.keyid, _to_base64(raw)))
 
@@ -217,10 +219,10 @@ def parse_detached(data: bytes) -> Signature:
 
     Raises:
         LimitError: too many bytes.
-        FormatError: rule 20.9 is broken.
+        FormatError: rule 20.4.1 is broken.
     """
     limit = MAX_DETACHED_SIGNATURE
-    return _parse_signature(read_json(data, _Signature, limit=limit, rule="20.9"))
+    return _parse_signature(read_json(data, _Signature, limit=limit, rule="20.4.1"))
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -235,10 +237,10 @@ def pae(payload_type: str, payload: bytes) -> bytes:
 
 def _parse_signature(item: _Signature) -> Signature:
     if _KEYID.fullmatch(item.keyid) is None:
-        raise FormatError(f"not a key id: {item.keyid[:80]!r}", rule="20.5")
+        raise FormatError(f"not a key id: {item.keyid[:80]!r}", rule="20.1.4")
     raw = _from_base64(item.sig, "sig")
     if len(raw) != SIGNATURE_SIZE:
-        raise FormatError(f"a signature of {len(raw)} bytes", rule="20.5")
+        raise FormatError(f"a signature of {len(raw)} bytes", rule="20.1.8")
     return Signature(item.keyid, raw)
 
 
@@ -247,11 +249,11 @@ def _to_base64(data: bytes) -> str:
 
 
 def _from_base64(text: str, member: str) -> bytes:
-    """Decode the one base64 text there is for some bytes (20.4)."""
+    """Decode the one base64 text there is for some bytes (20.1.7)."""
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:
-        raise FormatError(f"{member}: not base64: {error}", rule="20.4") from None
+        raise FormatError(f"{member}: not base64: {error}", rule="20.1.6") from None
     if _to_base64(data) != text:
-        raise FormatError(f"{member}: not the only base64 of its bytes", rule="20.4")
+        raise FormatError(f"{member}: not the only base64 of its bytes", rule="20.1.7")
     return data

@@ -7,7 +7,7 @@ library that verifies does not mind.
 
 >>> PublicKey(bytes([1]) + bytes(31))
 Traceback (most recent call last):
-bundle.errors.TrustError: public key 0100...00: a point of small order, ... (rule 21.3)
+bundle.errors.TrustError: public key 0100...00: a point of small order ... (rule 21.1.3)
 """
 
 from __future__ import annotations
@@ -51,19 +51,20 @@ class PublicKey:
     def __post_init__(self) -> None:
         if len(self.raw) != KEY_SIZE:
             raise FormatError(
-                f"a public key has {KEY_SIZE} bytes, not {len(self.raw)}", rule="21.1"
+                f"a public key has {KEY_SIZE} bytes, not {len(self.raw)}", rule="21.1.1"
             )
         y = int.from_bytes(self.raw, "little") & ((1 << 255) - 1)
         if y % _P in _SMALL_ORDER:
             raise TrustError(
                 f"public key {self.raw.hex()}: a point of small order, "
                 "for which anyone can sign",
-                rule="21.3",
+                rule="21.1.3",
                 advice="make a new key and find out who offered this one",
             )
         if y >= _P or not _is_on_curve(y):
             raise TrustError(
-                f"public key {self.raw.hex()}: not the encoding of a point", rule="21.2"
+                f"public key {self.raw.hex()}: not the encoding of a point",
+                rule="21.1.2",
             )
 
     @classmethod
@@ -71,7 +72,7 @@ class PublicKey:
         """Read the text form: 64 lower-case hexadecimal digits.
 
         Raises:
-            FormatError: ``text`` is anything else (rule 21.1).
+            FormatError: ``text`` is anything else (rule 21.1.1).
             TrustError: the bytes are no key to be trusted.
         """
         try:
@@ -79,12 +80,12 @@ class PublicKey:
         except ValueError:
             raw = b""
         if raw.hex() != text:
-            raise FormatError(f"not a public key: {text[:80]!r}", rule="21.1")
+            raise FormatError(f"not a public key: {text[:80]!r}", rule="21.1.1")
         return cls(raw)
 
     @property
     def keyid(self) -> str:
-        """The name of this key: 64 hexadecimal digits, computed from it (21.4)."""
+        """The name of this key: 64 hexadecimal digits, computed from it (21.1.4)."""
         public = f'"keyval":{{"public":"{self.raw.hex()}"}}'
         canonical = f'{{"keytype":"ed25519",{public},"scheme":"ed25519"}}'
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -101,7 +102,7 @@ class PublicKey:
             return False
         except Exception as error:
             raise TrustError(
-                f"a signature could not be checked: {error}", rule="20.7"
+                f"a signature could not be checked: {error}", rule="20.3.4"
             ) from error
         return True
 
@@ -122,7 +123,7 @@ class PrivateKey:
 
     @classmethod
     def from_pem(cls, data: bytes) -> Self:
-        """Read an unencrypted PKCS #8 key in PEM (rule 21.5).
+        """Read an unencrypted PKCS #8 key in PEM (rule 21.2.1).
 
         Raises:
             TrustError: it is not that, or not Ed25519.
@@ -130,9 +131,9 @@ class PrivateKey:
         try:
             key = serialization.load_pem_private_key(data, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise TrustError(f"not a private key: {error}", rule="21.5") from None
+            raise TrustError(f"not a private key: {error}", rule="21.2.1") from None
         if not isinstance(key, Ed25519PrivateKey):
-            raise TrustError("the private key is not Ed25519", rule="21.5")
+            raise TrustError("the private key is not Ed25519", rule="21.2.1")
         return cls(key)
 
     def to_pem(self) -> bytes:

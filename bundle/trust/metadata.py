@@ -48,7 +48,7 @@ def refusing() -> Iterator[None]:
     except Exception as error:
         raise TrustError(
             f"the file could not be verified: {type(error).__name__}: {error}",
-            rule="22.2",
+            rule="22.1.7",
         ) from error
 
 
@@ -64,7 +64,7 @@ def verification(trusted: bytes, role: str, data: bytes) -> Verification:
         result = root.get_verification_result(
             role, metadata.signed_bytes, metadata.signatures
         )
-        # What counts is the key, whatever ids a file gives it (22.4).
+        # What counts is the key, whatever ids a file gives it (22.1.5).
         signed = {
             PublicKey.parse(key.keyval["public"]).keyid
             for key in result.signed.values()

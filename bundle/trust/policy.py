@@ -74,7 +74,7 @@ class Receiver:
 
     @property
     def now(self) -> float:
-        """The time to judge by: the clock, but never before the trusted time (24.1)."""
+        """The time to judge by: the clock or the trusted time, the later (24.1.1)."""
         return max(self.clock, self.trusted_time)
 
 
@@ -110,7 +110,7 @@ def next_mark(release: ReleaseFacts, receiver: Receiver) -> Mark:
     """Return the mark to keep once ``release`` is published.
 
     Only a release that is not dated ahead moves the trusted time, so that no
-    row of releases can push it away from the clock (rule 24.3).
+    row of releases can push it away from the clock (rule 24.1.3).
     """
     time = receiver.trusted_time
     if release.created <= receiver.now:
@@ -123,7 +123,7 @@ def _check_audience(release: ReleaseFacts, site: str | None) -> None:
         here = "this receiver has no site name" if site is None else f"this is {site}"
         raise TrustError(
             f"the release is for {', '.join(release.audience[:8])}; {here}",
-            rule="25.1",
+            rule="25.1.1",
             advice="give the site's name, if it is one of those"
             if site is None
             else "",
@@ -139,7 +139,7 @@ def _check_versions(release: ReleaseFacts, receiver: Receiver) -> None:
             raise TrustError(
                 f"the release was made under {what} {needed}, "
                 f"the newest verified here is {here}",
-                rule="23.6",
+                rule="23.2.7",
                 advice="read a complete medium: trust/ holds every newer file",
             )
 
@@ -149,7 +149,7 @@ def _check_not_ahead(release: ReleaseFacts, now: float) -> None:
         raise TrustError(
             f"held: the release is dated {write_moment(release.created)}, "
             f"here it is {write_moment(now)}",
-            rule="24.2",
+            rule="24.1.2",
             advice="set the clock of this machine, or wait",
         )
 
@@ -159,7 +159,7 @@ def _expiry(release: ReleaseFacts, receiver: Receiver) -> list[str]:
         return []
     message = f"the release expired on {write_moment(release.expires)}"
     if receiver.strict:
-        raise TrustError(message, rule="24.4", advice="ask for a newer bundle")
+        raise TrustError(message, rule="24.2.2", advice="ask for a newer bundle")
     return [message]
 
 
@@ -169,7 +169,7 @@ def _is_replay(release: ReleaseFacts, mark: Mark) -> bool:
         raise TrustError(
             f"roll-back: release {release.seq} of {release.name}, "
             f"release {mark.seq} was published here",
-            rule="23.2",
+            rule="23.2.1",
             advice="read the newest medium of this stream",
         )
     if release.seq > mark.seq:
@@ -178,14 +178,14 @@ def _is_replay(release: ReleaseFacts, mark: Mark) -> bool:
         raise TrustError(
             f"ALARM, equivocation: two releases {release.seq} of {release.name}: "
             f"{mark.release} was published here, this is {release.digest}",
-            rule="23.3",
+            rule="23.2.2",
             advice="publish nothing; find out who else holds the packer's key",
         )
     return True
 
 
 def _namesakes(release: ReleaseFacts, others: tuple[str, ...]) -> list[str]:
-    """Warn of a second stream of a known name: its marks start afresh (23.5)."""
+    """Warn of a second stream of a known name: its marks start afresh (23.2.6)."""
     if not others:
         return []
     new = f"{release.name} is a new stream {release.stream} here"
@@ -197,7 +197,7 @@ def _sequence(release: ReleaseFacts, mark: Mark) -> list[str]:
         raise TrustError(
             f"release {release.seq} of {release.name} is over {MAX_SEQ_JUMP} "
             f"ahead of release {mark.seq}, published here",
-            rule="23.4",
+            rule="23.2.4",
             advice="if that is right, start a new stream",
         )
     if release.prev == mark.release:

@@ -130,7 +130,7 @@ class Roles:
             return self.by_name[name]
         except KeyError:
             raise TrustError(
-                f"roles {self.version} give no keys to {name!r}", rule="22.7"
+                f"roles {self.version} give no keys to {name!r}", rule="22.3.7"
             ) from None
 
 
@@ -143,18 +143,20 @@ def read_root(data: bytes) -> Root:
     """
     from bundle.trust import metadata  # noqa: PLC0415 - slow to import
 
-    signed = read_json(data, _RootFile, limit=MAX_TRUST_FILE, rule="22.1").signed
+    signed = read_json(data, _RootFile, limit=MAX_TRUST_FILE, rule="22.2.1").signed
     keys = _read_keys(signed.keys)
     for name, role in signed.roles.items():
         _read_role(name, role, keys)
     root = Root(
         version=signed.version,
-        expires=read_moment(signed.expires, rule="22.1"),
-        name=None if signed.name is None else check_slug(signed.name, rule="22.1"),
+        expires=read_moment(signed.expires, rule="22.1.3"),
+        name=None if signed.name is None else check_slug(signed.name, rule="22.2.6"),
         fingerprint=digest_of(metadata.signed_bytes(data)),
         data=data,
     )
-    _require(metadata.verification(data, "root", data), f"root {root.version}", "22.3")
+    _require(
+        metadata.verification(data, "root", data), f"root {root.version}", "22.2.2"
+    )
     return root
 
 
@@ -170,10 +172,10 @@ def read_next_root(trusted: Root, data: bytes) -> Root:
     root = read_root(data)
     if root.version != trusted.version + 1:
         raise TrustError(
-            f"root {root.version} does not follow root {trusted.version}", rule="22.5"
+            f"root {root.version} does not follow root {trusted.version}", rule="22.2.3"
         )
     verification = metadata.verification(trusted.data, "root", data)
-    _require(verification, f"root {root.version} by root {trusted.version}", "22.5")
+    _require(verification, f"root {root.version} by root {trusted.version}", "22.2.3")
     return root
 
 
@@ -186,23 +188,23 @@ def read_roles(root: Root, data: bytes) -> Roles:
     """
     from bundle.trust import metadata  # noqa: PLC0415 - slow to import
 
-    signed = read_json(data, _RolesFile, limit=MAX_TRUST_FILE, rule="22.6").signed
+    signed = read_json(data, _RolesFile, limit=MAX_TRUST_FILE, rule="22.3.1").signed
     keys = _read_keys(signed.delegations.keys)
     roles: dict[str, Role] = {}
     for item in signed.delegations.roles:
         _check_role_name(item.name)
         if item.name in roles:
-            raise FormatError(f"role {item.name!r} is there twice", rule="22.6")
+            raise FormatError(f"role {item.name!r} is there twice", rule="22.3.2")
         roles[item.name] = _read_role(item.name, item, keys)
     _check_separate(roles)
     verification = metadata.verification(root.data, "targets", data)
-    _require(verification, f"roles {signed.version} by root {root.version}", "22.6")
-    expires = read_moment(signed.expires, rule="22.6")
+    _require(verification, f"roles {signed.version} by root {root.version}", "22.3.3")
+    expires = read_moment(signed.expires, rule="22.1.3")
     return Roles(signed.version, expires, roles, data)
 
 
 def fingerprint_text(root: Root) -> str:
-    """Return a root's fingerprint to be read aloud: 16 groups of 4 digits (22.9)."""
+    """Return a root's fingerprint to be read aloud: 16 groups of 4 digits (22.2.7)."""
     digits = root.fingerprint.raw.hex()
     return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
 
@@ -214,45 +216,45 @@ def fingerprint_matches(root: Root, text: str) -> bool:
 
 
 def _read_keys(keys: Mapping[str, _Key]) -> dict[str, PublicKey]:
-    """Check every key of a file, used or not, and that none has two ids (22.4)."""
+    """Check every key of a file, used or not, and that none has two ids (22.1.5)."""
     known: dict[PublicKey, str] = {}
     for keyid, key in keys.items():
         public = PublicKey.parse(key.keyval.public)
         other = known.setdefault(public, keyid)
         if other != keyid:
             raise TrustError(
-                f"key ids {other[:16]} and {keyid[:16]} are one key", rule="22.4"
+                f"key ids {other[:16]} and {keyid[:16]} are one key", rule="22.1.5"
             )
     return {keyid: public for public, keyid in known.items()}
 
 
 def _read_role(name: str, role: _Role, keys: Mapping[str, PublicKey]) -> Role:
     if len(set(role.keyids)) != len(role.keyids):
-        raise TrustError(f"role {name!r} lists a key twice", rule="22.4")
+        raise TrustError(f"role {name!r} lists a key twice", rule="22.1.6")
     unknown = [keyid for keyid in role.keyids if keyid not in keys]
     if unknown:
         raise FormatError(
-            f"role {name!r}: no key has the id {unknown[0][:16]!r}", rule="22.4"
+            f"role {name!r}: no key has the id {unknown[0][:16]!r}", rule="22.1.6"
         )
     if len(role.keyids) < role.threshold:
         raise TrustError(
             f"role {name!r}: {len(role.keyids)} keys never meet {role.threshold}",
-            rule="22.4",
+            rule="22.1.6",
         )
     return Role(name, tuple(keys[keyid] for keyid in role.keyids), role.threshold)
 
 
 def _check_role_name(name: str) -> None:
-    check_slug(name.removeprefix(SITE_PREFIX), rule="22.6")
+    check_slug(name.removeprefix(SITE_PREFIX), rule="22.3.2")
 
 
 def _check_separate(roles: Mapping[str, Role]) -> None:
-    """Refuse a packer that could approve what it packed (22.8)."""
+    """Refuse a packer that could approve what it packed (22.3.6)."""
     if APPROVER in roles and PACKER in roles:
         shared = _keys_of([roles[APPROVER]]) & _keys_of([roles[PACKER]])
         if shared:
             raise TrustError(
-                f"key {min(shared).keyid[:16]} is packer and approver", rule="22.8"
+                f"key {min(shared).keyid[:16]} is packer and approver", rule="22.3.6"
             )
 
 

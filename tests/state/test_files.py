@@ -17,21 +17,21 @@ from bundle.state.files import create_file, names_in, read_bounded, remove_files
 def test_a_file_is_read_up_to_its_bound(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"12345")
-    assert read_bounded(path, 5, rule="22.1") == b"12345"
-    with pytest.raises(LimitError, match=r"over 4 bytes \(rule 22\.1\)"):
-        read_bounded(path, 4, rule="22.1")
+    assert read_bounded(path, 5, rule="22.1.1") == b"12345"
+    with pytest.raises(LimitError, match=r"over 4 bytes \(rule 22\.1\.1\)"):
+        read_bounded(path, 4, rule="22.1.1")
 
 
 def test_what_cannot_be_read_is_our_own_error(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="no such file"):
-        read_bounded(tmp_path / "no", 5, rule="22.1")
+        read_bounded(tmp_path / "no", 5, rule="22.1.1")
     with pytest.raises(TargetError):
-        read_bounded(tmp_path, 5, rule="22.1")
+        read_bounded(tmp_path, 5, rule="22.1.1")
 
 
 def test_an_endless_file_is_read_up_to_its_bound() -> None:
     with pytest.raises(LimitError):
-        read_bounded(Path("/dev/zero"), 1000, rule="22.1")
+        read_bounded(Path("/dev/zero"), 1000, rule="22.1.1")
 
 
 def test_a_directory_that_is_not_there_has_no_names(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_newest_root_and_roles_count(tmp_path: Path) -> None:
 
 def test_a_key_that_may_not_pack(tmp_path: Path) -> None:
     directory = lay_out(tmp_path / "keys", founded(), key(11))
-    with pytest.raises(TrustError, match=r"do not let this key sign.*rule 22\.7"):
+    with pytest.raises(TrustError, match=r"do not let this key sign.*rule 22\.4\.4"):
         keydir.load_signer(directory, NOW)
 
 
@@ -145,5 +145,5 @@ def test_expired_files_are_told(tmp_path: Path) -> None:
 def test_a_key_file_that_is_too_large(tmp_path: Path) -> None:
     directory = lay_out(tmp_path / "keys", founded(), key(10))
     (directory / "packer.pem").write_bytes(b"x" * 65537)
-    with pytest.raises(FormatError, match=r"rule 21\.5"):
+    with pytest.raises(FormatError, match=r"rule 21\.2\.1"):
         keydir.load_signer(directory, NOW)

@@ -85,13 +85,13 @@ def test_another_fingerprint_enrols_nothing(
     choice: TrustChoice, ceremony: Ceremony
 ) -> None:
     other = fingerprint_text(read_root(founded(expires=NOW).files["1.root.json"]))
-    with pytest.raises(TrustError, match=r"not what was given.*rule 22\.9"):
+    with pytest.raises(TrustError, match=r"not what was given.*rule 22\.5\.2"):
         enrol(choice.state, ceremony.files["1.root.json"], other)
     assert enrolled_root(choice.state) is None
 
 
 def test_a_root_that_does_not_verify_is_not_enrolled(choice: TrustChoice) -> None:
-    with pytest.raises(TrustError, match=r"rule 22\.3"):
+    with pytest.raises(TrustError, match=r"rule 22\.2\.2"):
         enrol(choice.state, Ceremony().root([key(1)]))
     assert not choice.state.exists()
 
@@ -183,7 +183,7 @@ def test_a_root_that_failed_the_check_is_not_kept(
     forged.root()
     forged.sign_roles()
     for _ in range(2):
-        with pytest.raises(TrustError, match=r"rule 22\.5"):
+        with pytest.raises(TrustError, match=r"rule 22\.2\.3"):
             load_trust(choice, {**ceremony.files, **forged.files}, NOW)
         assert snapshot(choice.state) == before
     assert load_trust(choice, ceremony.files, NOW).root.version == 1
@@ -208,7 +208,7 @@ def test_roles_that_failed_the_check_are_not_kept(
     load_trust(choice, ceremony.files, NOW)
     before = snapshot(choice.state)
     ceremony.sign_roles([key(66)])
-    with pytest.raises(TrustError, match=r"rule 22\.6"):
+    with pytest.raises(TrustError, match=r"rule 22\.3\.3"):
         load_trust(choice, ceremony.files, NOW)
     assert snapshot(choice.state) == before
 
@@ -292,7 +292,7 @@ def test_a_stateless_run_trusts_the_root_it_was_given_alone(
 ) -> None:
     path = tmp_path / "root.json"
     path.write_bytes(Ceremony(root_keys=[key(7), key(8)]).root())
-    with pytest.raises(TrustError, match=r"rule 22\.6"):
+    with pytest.raises(TrustError, match=r"rule 22\.3\.3"):
         load_trust(TrustChoice(path, tmp_path / "state"), ceremony.files, NOW)
 
 
@@ -309,7 +309,7 @@ def test_expired_files_warn_or_refuse(choice: TrustChoice, ceremony: Ceremony) -
     trust = load_trust(choice, ceremony.files, ceremony.expires)
     assert len(trust.warnings) == 2
     strict = replace(choice, strict=True)
-    with pytest.raises(TrustError, match=r"root 1 expired.*rule 24\.4"):
+    with pytest.raises(TrustError, match=r"root 1 expired.*rule 24\.2\.2"):
         load_trust(strict, ceremony.files, ceremony.expires)
     assert load_trust(strict, ceremony.files, NOW).warnings == ()
 
@@ -368,7 +368,7 @@ def test_a_mark_never_goes_back(trusting: TrustChoice) -> None:
 def test_two_releases_of_one_number_at_once(trusting: TrustChoice) -> None:
     record_applied(trusting, release(5), NOW)
     other = replace(release(5), digest=digest_of(b"another release 5"))
-    with pytest.raises(TrustError, match=r"ALARM.*rule 23\.3"):
+    with pytest.raises(TrustError, match=r"ALARM.*rule 23\.2\.2"):
         record_applied(trusting, other, NOW)
     mark = read_mark(trusting.state, STREAM)
     assert mark is not None
@@ -409,7 +409,7 @@ def test_a_release_dated_ahead_does_not_move_the_time(trusting: TrustChoice) -> 
 )
 def test_a_stream_id_is_never_a_path(trusting: TrustChoice, stream: str) -> None:
     before = snapshot(trusting.state.parent)
-    with pytest.raises(TrustError, match=r"rule 23\.1"):
+    with pytest.raises(TrustError, match=r"rule 23\.1\.[12]"):
         record_applied(trusting, release(1, stream=stream), NOW)
     assert snapshot(trusting.state.parent) == before
 
@@ -423,7 +423,7 @@ def test_a_damaged_mark_is_refused_and_not_forgotten(
     record_applied(trusting, release(5), NOW)
     path = trusting.state / "streams" / STREAM / "0000000000000005.json"
     path.write_bytes(data)
-    with pytest.raises(FormatError, match=r"rule 23\.1"):
+    with pytest.raises(FormatError, match=r"rule 23\.1\.[12]"):
         decide(trusting, release(4))
 
 

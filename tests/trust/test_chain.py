@@ -76,7 +76,7 @@ def test_an_endless_chain_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ceremony.root()
     assert len(list(follow_roots(anchor(ceremony), ceremony.files))) == 3
     ceremony.root()
-    with pytest.raises(TrustError, match=r"over 3 roots.*rule 22\.5"):
+    with pytest.raises(TrustError, match=r"over 3 roots.*rule 22\.2\.4"):
         list(follow_roots(anchor(ceremony), ceremony.files))
 
 
@@ -113,7 +113,9 @@ def test_versions_are_numbers_and_not_text() -> None:
 def test_roll_back_of_the_roles() -> None:
     """A medium that hides the newest roles file would bring a packer back."""
     ceremony = founded()
-    with pytest.raises(TrustError, match=r"roles 1 are older than roles 2.*22\.6"):
+    with pytest.raises(
+        TrustError, match=r"roles 1 are older than roles 2.*rule 22\.3\.5"
+    ):
         newest_roles(anchor(ceremony), ceremony.files, kept=2)
     assert newest_roles(anchor(ceremony), ceremony.files, kept=1).version == 1
 
@@ -212,16 +214,16 @@ def test_a_packer_signs_releases_and_manifests() -> None:
 def test_a_relay_signs_manifests_and_no_releases() -> None:
     held = trust(founded(roles=FULL))
     assert held.verify_manifest(manifest(12)).payload == b"manifest"
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         held.verify_release(release(12))
 
 
 @pytest.mark.parametrize("number", [1, 15, 66], ids=["root", "site", "stranger"])
 def test_nobody_else_signs_either(number: int) -> None:
     held = trust(founded(roles=FULL))
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         held.verify_release(release(number))
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         held.verify_manifest(manifest(number))
 
 
@@ -235,9 +237,9 @@ def test_half_a_packer_and_half_a_relay_make_no_signature() -> None:
 
 def test_a_manifest_in_the_place_of_a_release() -> None:
     held = trust(founded(roles=FULL))
-    with pytest.raises(TrustError, match=r"rule 20\.8"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.5"):
         held.verify_release(manifest(10))
-    with pytest.raises(TrustError, match=r"rule 20\.8"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.5"):
         held.verify_manifest(release(10))
 
 
@@ -246,15 +248,17 @@ def test_a_packer_that_was_revoked() -> None:
     trust(ceremony).verify_release(release(10))
     ceremony.roles = {"packer": ([key(11)], 1)}
     ceremony.sign_roles()
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         trust(ceremony).verify_release(release(10))
 
 
 def test_one_laptop_cannot_ship_alone() -> None:
     held = trust(founded(roles=APPROVED))
-    with pytest.raises(TrustError, match=r"not approved: signed by none.*22\.8"):
+    with pytest.raises(
+        TrustError, match=r"not approved: signed by none.*rule 22\.4\.3"
+    ):
         held.verify_release(release(10, 11))
-    with pytest.raises(TrustError, match=r"1 of 2 needed.*22\.8"):
+    with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.4\.3"):
         held.verify_release(release(10), [approval(13)])
     held.verify_release(release(10), [approval(13), approval(14)])
 
@@ -262,19 +266,19 @@ def test_one_laptop_cannot_ship_alone() -> None:
 def test_approvals_are_of_approvers_and_of_this_release() -> None:
     held = trust(founded(roles=APPROVED))
     for second in (approval(13), approval(10), approval(14, b"another release")):
-        with pytest.raises(TrustError, match=r"1 of 2 needed.*22\.8"):
+        with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.4\.3"):
             held.verify_release(release(10), [approval(13), second])
 
 
 def test_an_approval_does_not_pack() -> None:
     held = trust(founded(roles=APPROVED))
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         held.verify_release(release(13, 14), [approval(13), approval(14)])
 
 
 def test_a_broken_approval_is_refused() -> None:
     held = trust(founded(roles=APPROVED))
-    with pytest.raises(FormatError, match=r"rule 20\.9"):
+    with pytest.raises(FormatError, match=r"rule 20\.4\.1"):
         held.verify_release(release(10), [b"rubbish"])
 
 

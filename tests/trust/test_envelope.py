@@ -99,7 +99,7 @@ def test_anything_after_an_envelope_is_refused(tail: bytes) -> None:
 
 
 def test_an_envelope_over_the_limit_is_refused_before_it_is_read() -> None:
-    with pytest.raises(LimitError, match=r"rule 20\.2"):
+    with pytest.raises(LimitError, match=r"rule 20\.1\.1"):
         envelope.verify(b"\xff" * 1001, TYPE, KEYS, 1, limit=1000)
 
 
@@ -194,7 +194,7 @@ BASE64 = {"": b"", "YQ==": b"a", "YWI=": b"ab", "YWJj": b"abc", "+/8=": b"\xfb\x
 
 @pytest.mark.parametrize("text", NOT_BASE64.values(), ids=NOT_BASE64)
 def test_not_the_only_base64(text: str) -> None:
-    with pytest.raises(FormatError, match=r"rule 20\.[34]"):
+    with pytest.raises(FormatError, match=r"rule 20\.1\.[367]"):
         envelope.parse(changed(payload=text), limit=LIMIT)
 
 
@@ -209,11 +209,11 @@ def test_base64(text: str, payload: bytes) -> None:
 def test_a_signature_is_good_for_one_type_of_payload_alone() -> None:
     """A bundle's manifest must never pass for a release."""
     data = envelope.sign(b"payload", envelope.MANIFEST_TYPE, [key(1)])
-    with pytest.raises(TrustError, match=r"rule 20\.8"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.5"):
         verify(data)
     relabelled = json.loads(data)
     relabelled["payloadType"] = TYPE
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
         verify(json.dumps(relabelled).encode())
 
 
@@ -222,7 +222,7 @@ def test_length_and_type_cannot_be_shifted_into_each_other() -> None:
 
 
 def test_an_envelope_without_signatures_is_refused() -> None:
-    with pytest.raises(TrustError, match=r"signed by none: 0 of 1 .*rule 20\.7"):
+    with pytest.raises(TrustError, match=r"signed by none: 0 of 1 .*rule 20\.3\.3"):
         verify(changed(signatures=[]))
 
 
@@ -284,7 +284,7 @@ def test_as_many_signatures_as_allowed() -> None:
 
 def test_one_signature_too_many() -> None:
     items = [signature(keyid=f"{number:064x}") for number in range(MAX_SIGNATURES + 1)]
-    with pytest.raises(LimitError, match=r"rule 20\.3"):
+    with pytest.raises(LimitError, match=r"rule 20\.1\.3"):
         verify(changed(signatures=items))
 
 
@@ -295,7 +295,7 @@ def test_one_signature_too_many() -> None:
 )
 def test_a_million_of_anything_is_refused_before_it_is_parsed(filler: bytes) -> None:
     data = b'{"payload":"","payloadType":"","signatures":[' + filler * 40_000
-    with pytest.raises(LimitError, match=r"rule 20\.3"):
+    with pytest.raises(LimitError, match=r"rule 20\.1\.3"):
         verify(data[:-1] + b"]}")
 
 

@@ -84,9 +84,9 @@ def test_there_are_fourteen_encodings_of_points_of_small_order() -> None:
 
 @pytest.mark.parametrize("raw", SMALL_ORDER.values(), ids=SMALL_ORDER)
 def test_a_point_of_small_order_is_no_key(raw: bytes) -> None:
-    with pytest.raises(TrustError, match=r"small order.*rule 21\.3"):
+    with pytest.raises(TrustError, match=r"small order.*rule 21\.1\.3"):
         PublicKey(raw)
-    with pytest.raises(TrustError, match=r"rule 21\.3"):
+    with pytest.raises(TrustError, match=r"rule 21\.1\.3"):
         PublicKey.parse(raw.hex())
 
 
@@ -107,7 +107,7 @@ NOT_CANONICAL = [y + P for y in range(19) if y not in (0, 1)]
 @pytest.mark.parametrize("sign", [0, 1])
 def test_a_second_encoding_of_a_point_is_no_key(y: int, sign: int) -> None:
     raw = (y | sign << 255).to_bytes(32, "little")
-    with pytest.raises(TrustError, match=r"rule 21\.2"):
+    with pytest.raises(TrustError, match=r"rule 21\.1\.2"):
         PublicKey(raw)
 
 
@@ -115,7 +115,7 @@ def test_bytes_that_are_no_point_are_no_key() -> None:
     off_curve = [y for y in range(2, 60) if recover_x(y) is None]
     assert len(off_curve) > 10
     for y in off_curve:
-        with pytest.raises(TrustError, match=r"rule 21\.2"):
+        with pytest.raises(TrustError, match=r"rule 21\.1\.2"):
             PublicKey(y.to_bytes(32, "little"))
 
 
@@ -136,7 +136,7 @@ NOT_KEYS = {
 
 @pytest.mark.parametrize("text", NOT_KEYS.values(), ids=NOT_KEYS)
 def test_not_the_text_of_a_key(text: str) -> None:
-    with pytest.raises(FormatError, match=r"rule 21\.1"):
+    with pytest.raises(FormatError, match=r"rule 21\.1\.1"):
         PublicKey.parse(text)
 
 
@@ -175,7 +175,7 @@ def test_a_signature_has_no_second_form() -> None:
 
 @pytest.mark.parametrize("message", [None, 7], ids=["nothing", "a number"])
 def test_any_failure_of_the_library_is_a_refusal(message: object) -> None:
-    with pytest.raises(TrustError, match=r"rule 20\.7"):
+    with pytest.raises(TrustError, match=r"rule 20\.3\.4"):
         key(1).public.verifies(bytes(64), message)  # type: ignore[arg-type]
 
 
@@ -212,5 +212,5 @@ NOT_PRIVATE_KEYS = {
 
 @pytest.mark.parametrize("data", NOT_PRIVATE_KEYS.values(), ids=NOT_PRIVATE_KEYS)
 def test_not_a_private_key(data: bytes) -> None:
-    with pytest.raises(TrustError, match=r"rule 21\.5"):
+    with pytest.raises(TrustError, match=r"rule 21\.2\.1"):
         PrivateKey.from_pem(data)

@@ -49,7 +49,7 @@ def test_a_root_is_read() -> None:
 def test_a_root_needs_its_own_threshold() -> None:
     ceremony = Ceremony()
     data = ceremony.root([key(1)])
-    with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.3"):
+    with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.2\.2"):
         read_root(data)
     assert read_root(metadata.add_signatures(data, [key(2)])).version == 1
 
@@ -94,10 +94,10 @@ def in_role(**members: object) -> Callable[[dict[str, Any]], object]:
 
 
 BAD_ROOTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "one key under two ids": (rename_key, r"are one key \(rule 22\.4\)"),
+    "one key under two ids": (rename_key, r"are one key \(rule 22\.1\.5\)"),
     "a key of small order, in no role": (set_key("01" + "00" * 31), "small order"),
-    "a key that is no point": (set_key("02" + "00" * 31), r"rule 21\.2"),
-    "a key in capitals": (set_key("AB" * 32), r"rule 21\.1"),
+    "a key that is no point": (set_key("02" + "00" * 31), r"rule 21\.1\.2"),
+    "a key in capitals": (set_key("AB" * 32), r"rule 21\.1\.1"),
     "a key id twice in a role": (
         lambda signed: signed["roles"]["root"]["keyids"].append(key(1).public.keyid),
         r"lists a key twice",
@@ -117,15 +117,15 @@ BAD_ROOTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a threshold as truth": (in_role(threshold=True), "threshold"),
     "version zero": (lambda signed: signed.update(version=0), "version"),
     "a version too large": (lambda signed: signed.update(version=2**53), "integer"),
-    "a role is missing": (lambda signed: signed["roles"].pop("targets"), "22.2"),
+    "a role is missing": (lambda signed: signed["roles"].pop("targets"), "22.1.7"),
     "a role too many": (
         lambda signed: signed["roles"].update(packer=signed["roles"]["root"]),
-        "22.2",
+        "22.1.7",
     ),
-    "another type": (lambda signed: signed.update(_type="targets"), "22.1"),
+    "another type": (lambda signed: signed.update(_type="targets"), "22.2.1"),
     "another major version of TUF": (
         lambda signed: signed.update(spec_version="2.0.0"),
-        "22.2",
+        "22.1.7",
     ),
     "a date without a zone": (
         lambda signed: signed.update(expires="2030-01-01T00:00:00"),
@@ -133,11 +133,11 @@ BAD_ROOTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "a name that is a path": (
         lambda signed: signed.update({"x-bundle-name": "../../etc"}),
-        "22.1",
+        "22.2.6",
     ),
     "a name with an escape": (
         lambda signed: signed.update({"x-bundle-name": "\x1b[2J"}),
-        "22.1",
+        "22.2.6",
     ),
 }
 
@@ -166,7 +166,7 @@ def test_a_key_of_another_kind_is_refused(keytype: str, scheme: str) -> None:
     def edit(signed: dict[str, Any]) -> None:
         signed["keys"][key(1).public.keyid].update(keytype=keytype, scheme=scheme)
 
-    with pytest.raises(FormatError, match=r"rule 22\.1"):
+    with pytest.raises(FormatError, match=r"rule 22\.2\.1"):
         read_root(edited(founded().files["1.root.json"], edit, ROOT_KEYS))
 
 
@@ -229,7 +229,7 @@ NOT_ROOTS = {
 
 @pytest.mark.parametrize("data", NOT_ROOTS.values(), ids=NOT_ROOTS)
 def test_not_a_root(data: bytes) -> None:
-    with pytest.raises(FormatError, match=r"rule 22\.1"):
+    with pytest.raises(FormatError, match=r"rule 22\.2\.1"):
         read_root(data)
 
 
@@ -286,7 +286,7 @@ def test_a_next_root_that_only_half_of_them_sign(numbers: list[int]) -> None:
     first = read_root(ceremony.files["1.root.json"])
     ceremony.root_keys = [key(4), key(5), key(6)]
     data = ceremony.root([key(number) for number in numbers])
-    with pytest.raises(TrustError, match=r"rule 22\.[35]"):
+    with pytest.raises(TrustError, match=r"rule 22\.2\.[23]"):
         read_next_root(first, data)
 
 
@@ -295,7 +295,7 @@ def test_a_root_that_is_not_the_next(version: int) -> None:
     ceremony = founded()
     first = read_root(ceremony.files["1.root.json"])
     ceremony.root_version = version - 1
-    with pytest.raises(TrustError, match=r"does not follow.*rule 22\.5"):
+    with pytest.raises(TrustError, match=r"does not follow.*rule 22\.2\.3"):
         read_next_root(first, ceremony.root())
 
 
@@ -318,7 +318,7 @@ def test_roles_are_read() -> None:
     assert set(roles.by_name) == set(members)
     assert roles.role("approver").threshold == 2
     assert roles.role("packer").keys == (key(10).public, key(11).public)
-    with pytest.raises(TrustError, match=r"give no keys to 'site:moon'.*22\.7"):
+    with pytest.raises(TrustError, match=r"give no keys to 'site:moon'.*22\.3\.7"):
         roles.role("site:moon")
 
 
@@ -326,7 +326,7 @@ def test_roles_need_the_roots_threshold() -> None:
     ceremony = Ceremony()
     ceremony.root()
     ceremony.sign_roles([key(1)])
-    with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.6"):
+    with pytest.raises(TrustError, match=r"1 of 2 needed.*rule 22\.3\.3"):
         roles_of(ceremony)
 
 
@@ -341,9 +341,9 @@ def test_packers_cannot_make_packers() -> None:
 def test_a_root_is_no_roles_file_and_the_reverse() -> None:
     ceremony = founded()
     root = read_root(ceremony.files["1.root.json"])
-    with pytest.raises(FormatError, match=r"rule 22\.6"):
+    with pytest.raises(FormatError, match=r"rule 22\.3\.1"):
         read_roles(root, ceremony.files["1.root.json"])
-    with pytest.raises(FormatError, match=r"rule 22\.1"):
+    with pytest.raises(FormatError, match=r"rule 22\.2\.1"):
         read_root(ceremony.files["1.roles.json"])
 
 
@@ -365,9 +365,9 @@ def skeleton_key(signed: dict[str, Any]) -> None:
 
 
 BAD_ROLES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "one key under two ids": (same_key_twice, r"are one key \(rule 22\.4\)"),
+    "one key under two ids": (same_key_twice, r"are one key \(rule 22\.1\.5\)"),
     "a skeleton key": (skeleton_key, "small order"),
-    "no delegations": (lambda signed: signed.pop("delegations"), "22.6"),
+    "no delegations": (lambda signed: signed.pop("delegations"), "22.3.1"),
     "a threshold of zero": (
         lambda signed: first_role(signed).update(threshold=0),
         "threshold",
@@ -382,11 +382,11 @@ BAD_ROLES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "a role that is a path": (
         lambda signed: first_role(signed).update(name="site:../../x"),
-        "22.6",
+        "22.3.2",
     ),
     "a role in capitals": (
         lambda signed: first_role(signed).update(name="Packer"),
-        "22.6",
+        "22.3.2",
     ),
     "hash bins": (
         lambda signed: signed["delegations"].update(
@@ -397,7 +397,7 @@ BAD_ROLES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
                 "name_prefix": "packer",
             }
         ),
-        "22.2",
+        "22.1.7",
     ),
     "version zero": (lambda signed: signed.update(version=0), "version"),
 }
@@ -417,11 +417,11 @@ def test_bad_roles_are_refused_however_well_signed(
 
 def test_nobody_packs_and_approves_with_one_key() -> None:
     members = {"packer": ([key(10)], 1), "approver": ([key(11), key(10)], 1)}
-    with pytest.raises(TrustError, match=r"is packer and approver.*rule 22\.8"):
+    with pytest.raises(TrustError, match=r"is packer and approver.*rule 22\.3\.6"):
         roles_of(founded(roles=members))
 
 
 def test_a_foreign_exception_becomes_a_refusal() -> None:
-    words = r"ZeroDivisionError.*rule 22\.2"
+    words = r"ZeroDivisionError.*rule 22\.1\.7"
     with pytest.raises(TrustError, match=words), metadata.refusing():
         raise ZeroDivisionError
