@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +64,16 @@ class Shell:
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of a process that this person starts."""
+        return {"HOME": str(self.home), "PATH": os.defpath, **self.variables}
+
     def __call__(self, *arguments: object, **variables: str) -> Ran:
         """Run ``bundle`` with these arguments."""
         data, err = io.BytesIO(), io.StringIO()
         out = io.TextIOWrapper(data, encoding="utf-8", write_through=True)
-        environment = {"HOME": str(self.home), **self.variables, **variables}
+        environment = {**self.environment, **variables}
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = main([str(argument) for argument in arguments], environment)
         return Ran(code, data.getvalue(), err.getvalue())

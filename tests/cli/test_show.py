@@ -153,7 +153,10 @@ def test_cat_to_a_terminal_writes_control_characters_out(sender: Shell) -> None:
     ours, theirs = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "bundle", *words],
-        env={**os.environ, "BUNDLE_TRUST": str(sender.home / "keys/1.root.json")},
+        env={
+            **sender.environment,
+            "BUNDLE_TRUST": str(sender.home / "keys/1.root.json"),
+        },
         stdout=theirs,
         stderr=subprocess.DEVNULL,
         check=True,
