@@ -95,6 +95,17 @@ class Target(ABC):
         """
 
     @abstractmethod
+    def holds(self, artifact: Artifact) -> bool:
+        """Return whether this very artifact was published here and is still here.
+
+        For an artifact whose recipe is not at hand. Every file that was recorded
+        has to be the one that was published (size, time, inode). Reads only.
+
+        Raises:
+            TargetError: a link is planted where the artifact belongs.
+        """
+
+    @abstractmethod
     async def begin(self) -> None:
         """Make ``staging`` and clear what runs that were killed left behind.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bundle.target.base import Target
 from bundle.target.folder import Folder, nearest
 from bundle.target.handover import Handover
-from bundle.target.hf_layout import FOLDERS, blob_name, layout_of
+from bundle.target.hf_layout import FOLDERS, blob_name, folder_name, keys_of, layout_of
 from bundle.target.hf_publication import Publication
 from bundle.target.hf_standing import Survey
 from bundle.target.record import Record
@@ -70,6 +70,22 @@ class HuggingFaceTarget(Target):
         """
         return await asyncio.to_thread(self._missing, artifact, recipe)
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Return whether this repository was published here and is still here.
+
+        Raises:
+            TargetError: a link is planted in place of its directory.
+        """
+        record = Record(self._workspace, artifact)
+        parts = folder_name(artifact.kind, artifact.name)
+        with self._existing_hub() as hub:
+            if hub is None:
+                return False
+            with hub.below((parts,), make=False) as repository:
+                return repository is not None and record.is_complete(
+                    artifact.recipe.digest, repository
+                )
+
     async def begin(self) -> None:
         """Make ``PATH`` and ``staging``, and clear what dead runs left.
 
@@ -113,7 +129,7 @@ class HuggingFaceTarget(Target):
             self._surveys[key] = Survey(
                 layout=layout_of(artifact, recipe),
                 recipe=recipe,
-                recipe_digest=str(artifact.recipe.digest),
+                recipe_digest=artifact.recipe.digest,
                 record=Record(self._workspace, artifact),
                 copy=self._copy,
             )
@@ -130,6 +146,8 @@ class HuggingFaceTarget(Target):
             standing = survey.look(hub)
             run = Publication(survey, standing, self._workspace, self._handover, staged)
             done = run.run(hub)
+        keys, names = keys_of(survey.layout, recipe)
+        survey.record.completed(survey.recipe_digest, keys, names)
         survey.record.save()
         return done
 

@@ -144,6 +144,17 @@ def blob_name(recipe: Recipe, index: int) -> str:
     return git_sha1.hex() if any(git_sha1) else bytes(recipe.sha256[index]).hex()
 
 
+def keys_of(layout: Layout, recipe: Recipe) -> tuple[set[str], dict[str, int]]:
+    """Return what a record may hold of a repository: files, and counts of names."""
+    keys = {item.key for item in layout.items()}
+    for items in layout.snapshots.values():
+        keys.update(f"blobs/{blob_name(recipe, item.index)}" for item in items)
+    names = {
+        f"snapshots/{commit}": len(items) for commit, items in layout.snapshots.items()
+    }
+    return keys, names
+
+
 def link_text(item: Item, blob: str) -> str:
     """Return where the link at ``item`` points: relative, so the cache can move.
 

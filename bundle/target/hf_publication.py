@@ -219,5 +219,8 @@ class Publication:
         for item, data in refs:
             with repository.made(item.parts[:-1]) as folder:
                 status = self.handover.put_bytes(data, folder, item.parts[-1])
+                self.survey.record.published(
+                    item.key, status, self.survey.sha256(item.index)
+                )
                 folder.flush()
             self.written_bytes += status.st_size

@@ -187,11 +187,14 @@ class Survey:
         )
 
     def _is_ref(self, folder: Folder, item: Item) -> bool:
-        status = folder.status(item.parts[-1])
-        if status is not None:
-            _refuse_directory(folder, item.parts[-1], status.st_mode)
-        data = folder.read(item.parts[-1], COMMIT_SIZE)
-        return data is not None and sha256(data).digest() == self.sha256(item.index)
+        name = item.parts[-1]
+        status = folder.status(name)
+        if status is None:
+            return False
+        _refuse_directory(folder, name, status.st_mode)
+        return status.st_size == COMMIT_SIZE and self.record.holds(
+            item.key, folder, name, self.sha256(item.index)
+        )
 
 
 def _refuse_directory(folder: Folder, name: str, mode: int) -> None:

@@ -17,6 +17,8 @@ import msgspec
 from bundle.limits import MIB
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from bundle.format.release import Artifact
     from bundle.target.folder import Folder
     from bundle.target.workspace import Workspace
@@ -43,7 +45,9 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
 
 class _Document(msgspec.Struct):
     format: int = 1
+    recipe: str = ""
     files: dict[str, Seen] = {}
+    names: dict[str, int] = {}
     left_out: dict[str, str] = {}
 
 
@@ -51,8 +55,10 @@ class Record:
     """What one artifact's last publication left at a target.
 
     ``files`` is keyed by the path below the place that the artifact is published
-    to. ``left_out`` holds paths that were not published on purpose, each with
-    the digest of the recipe for which that was decided.
+    to. ``names`` says how many names there are at least below a directory, for
+    those that are links. ``left_out`` holds paths that were not published on
+    purpose, each with the digest of the recipe for which that was decided.
+    ``recipe`` is the one that was published last, whole.
     """
 
     def __init__(self, workspace: Workspace, artifact: Artifact) -> None:
@@ -128,6 +134,30 @@ class Record:
         """Return whether ``key`` was left out when this recipe was published."""
         return self._document.left_out.get(key) == recipe
 
+    def completed(
+        self, recipe: str, keys: AbstractSet[str], names: dict[str, int]
+    ) -> None:
+        """Remember that this recipe is here, whole; forget files it does not have."""
+        document = self._document
+        stale = [key for key in document.files if key not in keys]
+        for key in stale:
+            del document.files[key]
+        if stale or (document.recipe, document.names) != (recipe, names):
+            document.recipe, document.names = recipe, names
+            self._changed = True
+
+    def is_complete(self, recipe: str, place: Folder) -> bool:
+        """Return whether ``recipe`` was published last and is still in ``place``."""
+        document = self._document
+        return (
+            document.recipe == recipe
+            and all(_is_there(place, key, seen) for key, seen in document.files.items())
+            and all(
+                _count(place, directory, least)
+                for directory, least in document.names.items()
+            )
+        )
+
     def save(self) -> None:
         """Write what changed, durably; nothing when nothing did.
 
@@ -147,6 +177,23 @@ class Record:
             return
         files[key] = seen
         self._changed = True
+
+
+def _is_there(place: Folder, key: str, seen: Seen) -> bool:
+    """Return whether a file, or what a link leads to, is the one remembered."""
+    try:
+        status = os.stat(key, dir_fd=place.descriptor)
+    except (OSError, ValueError):
+        return False
+    return _seen(status, seen.sha256) == seen
+
+
+def _count(place: Folder, directory: str, least: int) -> bool:
+    """Return whether there are at least so many names below a directory."""
+    found = 0
+    for _, _, names in os.walk(place.path / directory):
+        found += len(names)
+    return found >= least
 
 
 def _seen(status: os.stat_result, sha256: str) -> Seen:

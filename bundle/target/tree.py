@@ -59,6 +59,13 @@ class TreeTarget(Target):
         """
         return await asyncio.to_thread(self._missing, artifact, recipe)
 
+    def holds(self, artifact: Artifact) -> bool:
+        """Return whether this tree was published here and is still here."""
+        if not self.root.is_dir():
+            return False
+        with Folder.open(self.root) as root:
+            return self._record(artifact).is_complete(artifact.recipe.digest, root)
+
     async def begin(self) -> None:
         """Make ``PATH`` and ``staging``, and clear what dead runs left.
 
@@ -124,6 +131,7 @@ class TreeTarget(Target):
                     if part.written_files:
                         folder.flush()
                     done += part
+        record.completed(artifact.recipe.digest, set(recipe.paths()), {})
         record.save()
         return done
 

@@ -454,3 +454,30 @@ def test_an_unknown_revision_is_still_unknown(
     unpack(_cache(tmp_path), FIRST)
     with pytest.raises(ClientError, match="LocalEntryNotFound"):
         client.snapshot("org/model", revision="v1", cache_dir=str(tmp_path))
+
+
+def test_what_was_published_is_known_without_its_recipe(tmp_path: Path) -> None:
+    assert not _cache(tmp_path).holds(FIRST.artifact)
+    unpack(_cache(tmp_path), FIRST)
+    assert _cache(tmp_path).holds(FIRST.artifact)
+    assert not _cache(tmp_path).holds(SECOND.artifact)
+    unpack(_cache(tmp_path), SECOND)
+    assert _cache(tmp_path).holds(SECOND.artifact)
+    assert not _cache(tmp_path).holds(FIRST.artifact)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        f"blobs/{git_sha1(OLD['config.json']).hex()}",
+        f"snapshots/{ONE}/config.json",
+        f"trees/{ONE}.json",
+        "refs/main",
+    ],
+)
+def test_what_is_not_whole_any_more_is_not_held(tmp_path: Path, lost: str) -> None:
+    unpack(_cache(tmp_path), FIRST)
+    (tmp_path / FOLDER / lost).unlink()
+    assert not _cache(tmp_path).holds(FIRST.artifact)
+    unpack(_cache(tmp_path), FIRST)
+    assert _cache(tmp_path).holds(FIRST.artifact)

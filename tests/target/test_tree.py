@@ -240,3 +240,15 @@ def _unpack_if_possible(root: Path, files: dict[str, bytes]) -> bool:
         )
         return False
     return True
+
+
+def test_what_was_published_is_known_without_its_recipe(tmp_path: Path) -> None:
+    assert not TreeTarget(tmp_path / "new").holds(TREE.artifact)
+    unpack(TreeTarget(tmp_path), sample("tree", "tools", {**FILES, "old": b"old"}))
+    unpack(TreeTarget(tmp_path), TREE)
+    (tmp_path / "old").unlink()
+    assert TreeTarget(tmp_path).holds(TREE.artifact)
+    (tmp_path / "read me").write_bytes(b"other")
+    assert not TreeTarget(tmp_path).holds(TREE.artifact)
+    (tmp_path / "read me").unlink()
+    assert not TreeTarget(tmp_path).holds(TREE.artifact)
