@@ -64,9 +64,9 @@ class Encoder:
         Raises:
             ValueError: ``plain`` is empty or over ``MAX_FRAME_PLAIN`` bytes.
         """
+        if not 0 < plain.nbytes <= MAX_FRAME_PLAIN:
+            raise ValueError(f"a frame of {plain.nbytes} bytes")
         data = np.frombuffer(plain, np.uint8)
-        if not 0 < data.size <= MAX_FRAME_PLAIN:
-            raise ValueError(f"a frame of {data.size} bytes")
         if kind.encoding is None:
             kind = estimate.guess(data, self._text)
         elif kind == DENSE and (

@@ -83,6 +83,14 @@ GOOD = {
             tensor(0),
         )
     ),
+    "many strings over several windows": padded(
+        head(
+            1,
+            1,
+            pair(b"a", 9, struct.pack("<IQ", 8, 300_000) + string(b"s") * 300_000),
+            tensor(0),
+        )
+    ),
     "a long key": padded(head(1, 1, pair(b"k" * 5000, 7, b"\1"), tensor(0))),
     "an alignment of another type": padded(
         head(1, 1, pair(b"general.alignment", 10, bytes(8)), tensor(0))

@@ -150,6 +150,12 @@ def edited(data: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
     return data[:place] + value + data[place + len(value) :]
 
 
+def grown(data: bytes, place: int) -> bytes:
+    """Say that the member whose entry is at ``place`` has 40 bytes more."""
+    (size,) = struct.unpack_from("<I", data, place + 20)
+    return data[: place + 20] + struct.pack("<I", size + 40) + data[place + 24 :]
+
+
 CENTRAL, END, LOCAL = b"PK\x01\x02", b"PK\x05\x06", b"PK\x03\x04"
 RECORD, LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
 ODD = {
@@ -180,6 +186,10 @@ ODD = {
     "a record on another disk": edited(LONG, RECORD, 16, b"\1"),
     "a record with a directory past the end": edited(LONG, RECORD, 48, b"\xff" * 8),
     "two members at one place": edited(STORED, CENTRAL, 42, bytes(4)),
+    "a member that reaches over the next one's header": grown(
+        STORED, STORED.index(CENTRAL)
+    ),
+    "a member that reaches into the directory": grown(ONE, ONE.index(CENTRAL)),
     "only the first mark": LOCAL + bytes(50_000),
 }
 
