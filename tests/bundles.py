@@ -25,6 +25,7 @@ from tests.trust.ceremony import NOW, founded, key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+
     from bundle.packer import PackReport
     from bundle.target.base import Target
     from bundle.trust.keys import PrivateKey
