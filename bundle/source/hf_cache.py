@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from bundle.errors import SourceError
@@ -86,6 +87,7 @@ class HfCacheSource(Source):
             revisions = Revisions(directory)
             commits = _commits(directory, revisions, selectors, listing)
             lister.add_revisions(revisions, commits)
+        files = listing.files
         place = self.location.partition("#")[0]
         return consistent(
             SourceArtifact(
@@ -93,12 +95,12 @@ class HfCacheSource(Source):
                 name=name.name,
                 source=place + "".join(f"#{selector}" for selector in selectors),
                 revision="",
-                licence=licence_of(listing.files),
+                licence=licence_of(files),
                 warnings=(
-                    *content_warnings(name.kind, listing.files),
+                    *content_warnings(name.kind, files),
                     *lister.notes,
                 ),
-                files=listing.files,
+                files=files,
                 problems=listing.problems,
             )
         )
@@ -156,8 +158,8 @@ def _check_repository(name: RepositoryName, directory: RepositoryDirectory) -> N
             f"{directory.path}: not the name of a repository",
             advice="remove it, or rename it to models--org--name",
         )
-    place = directory.boundary.follow(directory.path)[-1]
-    if not os.path.isdir(place):  # noqa: PTH112
+    chain = directory.boundary.follow(directory.path)
+    if not stat.S_ISDIR(chain.status.st_mode):
         raise SourceError(f"{directory.path}: not a directory", advice="remove it")
 
 

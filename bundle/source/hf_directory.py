@@ -15,7 +15,7 @@ from bundle.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bundle.source.links import Boundary
+    from bundle.source.links import Boundary, Chain
 
 IGNORED: Final = frozenset({".DS_Store"})
 """Names that desktop systems scatter; the clients ignore them too."""
@@ -50,41 +50,44 @@ class RepositoryDirectory:
         """
         return _names(f"{self.path}/{inside}")
 
-    def regular(self, path: str) -> list[str]:
-        """Return the places ``path`` leads through, the last one a regular file.
+    def regular(self, path: str) -> Chain:
+        """Return where ``path`` leads, which is a regular file.
 
         Raises:
             SourceError: it leads out of the cache, nowhere, or to no such file.
             OSError: the system refused to look.
         """
-        places = self.boundary.follow(path)
-        if len(places) > 1 and places[-1].endswith(UNFINISHED):
+        chain = self.boundary.follow(path)
+        if len(chain.places) > 1 and chain.end.endswith(UNFINISHED):
             raise SourceError(
                 f"{path}: its download did not finish",
                 advice="fetch the repository again",
             )
-        if not stat.S_ISREG(os.lstat(places[-1]).st_mode):
+        if not stat.S_ISREG(chain.status.st_mode):
             raise SourceError(
                 f"{path}: neither a file nor a link to one",
                 advice="fetch the repository again, or remove it",
             )
-        return places
+        return chain
 
     def _files(
         self, root: str, above: str, failed: Callable[[OSError, str], None]
     ) -> Iterator[tuple[str, str]]:
         try:
-            names = _names(root)
+            with os.scandir(root) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except FileNotFoundError:
+            return
         except OSError as error:
             failed(error, root)
             return
-        for name in names:
-            path = f"{root}/{name}"
-            mode = os.lstat(path).st_mode
-            if stat.S_ISDIR(mode):
-                yield from self._files(path, f"{above}{name}/", failed)
-            elif stat.S_ISLNK(mode) or not name.endswith(UNFINISHED):
-                yield f"{above}{name}", path
+        for entry in entries:
+            if entry.name in IGNORED:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._files(entry.path, f"{above}{entry.name}/", failed)
+            elif entry.is_symlink() or not entry.name.endswith(UNFINISHED):
+                yield above + entry.name, entry.path
 
 
 def _names(directory: str) -> list[str]:

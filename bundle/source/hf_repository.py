@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bundle.errors import SourceError
 from bundle.source.base import SourceFile
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bundle.source.hf_directory import RepositoryDirectory
     from bundle.source.hf_revisions import Revisions
     from bundle.source.listing import Listing
+
+_UNKNOWN: Final = Identity()
 
 
 class RepositoryLister:
@@ -82,7 +84,7 @@ class RepositoryLister:
         if not os.path.lexists(path):
             return None
         try:
-            data = read_tree_list(self._directory.regular(path)[-1], path)
+            data = read_tree_list(self._directory.regular(path).end, path)
             return parse_tree_list(data, path)
         except SourceError as error:
             self.notes.append(f"left out {error}")
@@ -95,24 +97,25 @@ class RepositoryLister:
         identities = tree.identities if tree else {}
         for name, path in self._directory.files(root, self._listing.failed):
             inside = f"{root}/{name}"
-            with self._listing.guard(path, inside):
-                known = identities.get(name, Identity())
+            known = identities.get(name, _UNKNOWN)
+            try:
                 self._listing.add(self._file(path, inside, known), path)
+            except (SourceError, OSError) as error:
+                self._listing.failed(error, path, inside)
 
     def _file(self, path: str, inside: str, known: Identity) -> SourceFile:
         """Return one file of a snapshot, its links followed."""
-        places = self._directory.regular(path)
-        for place in places[1:]:
+        chain = self._directory.regular(path)
+        for place in chain.places[1:]:
             repository, _, etag = place.rpartition("/blobs/")
             if os.path.dirname(repository) == self._directory.boundary.root:  # noqa: PTH120
                 known = Identity.of_name(etag) or known
                 break
-        status = os.lstat(places[-1])
-        check_readable(places[-1], status.st_mode, path)
+        check_readable(chain.end, chain.status.st_mode, path)
         return SourceFile(
             path=inside,
-            content=Path(places[-1]),
-            size=status.st_size,
+            content=Path(chain.end),
+            size=chain.status.st_size,
             sha256=known.sha256,
             git_sha1=known.git_sha1,
             git_sha1_wanted=known.git_sha1 is not None,

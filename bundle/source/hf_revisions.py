@@ -107,7 +107,7 @@ class Revisions:
 
     def _commit_in(self, path: str) -> str:
         """Return the commit in a ref; a line end after it is not part of it."""
-        with open(self._directory.regular(path)[-1], "rb") as file:  # noqa: PTH123
+        with open(self._directory.regular(path).end, "rb") as file:  # noqa: PTH123
             text = file.read(COMMIT_LENGTH + 3).decode("ascii", "replace")
         commit = text.rstrip("\r\n")
         if _COMMIT.fullmatch(commit) is None:

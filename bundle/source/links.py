@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Final
+import stat
+from typing import Final, NamedTuple
 
 from bundle.errors import SourceError
 
 MAX_LINKS: Final = 40
 """Links followed for one file (the bound of the Linux kernel)."""
+
+
+class Chain(NamedTuple):
+    """Where a path leads: itself, each link's target, and what is at the end."""
+
+    places: list[str]
+    status: os.stat_result
+
+    @property
+    def end(self) -> str:
+        """The last place, which is no link."""
+        return self.places[-1]
 
 
 class Boundary:
@@ -29,8 +42,8 @@ class Boundary:
         """The directory, with its own links followed."""
         return self._root
 
-    def follow(self, path: str) -> list[str]:
-        """Return where ``path`` leads: itself, each link's target, the end last.
+    def follow(self, path: str) -> Chain:
+        """Return where ``path`` leads, link by link.
 
         Raises:
             SourceError: the chain leaves the directory, ends nowhere or loops.
@@ -39,12 +52,13 @@ class Boundary:
         places = [self._place(path, path)]
         while len(places) <= MAX_LINKS + 1:
             try:
+                status = os.lstat(places[-1])
+                if not stat.S_ISLNK(status.st_mode):
+                    return Chain(places, status)
                 target = os.readlink(places[-1])  # noqa: PTH115
             except FileNotFoundError:
                 raise _dangling(path, places) from None
             except OSError as error:
-                if error.errno == errno.EINVAL:
-                    return places
                 if error.errno == errno.ELOOP:
                     break
                 raise

@@ -68,14 +68,15 @@ class TreeSource(Source):
         walk = _Walk(root, listing)
         with listing.guard(root):
             walk.directory(root, "", ())
+        files = listing.files
         return SourceArtifact(
             kind=TREE,
             name=name,
             source=self.location,
             revision="",
             licence=None,
-            warnings=(*content_warnings(TREE, listing.files), *walk.warnings),
-            files=listing.files,
+            warnings=(*content_warnings(TREE, files), *walk.warnings),
+            files=files,
             directories=listing.directories,
             problems=listing.problems,
         )
@@ -140,8 +141,8 @@ class _Walk:
         path = entry.path
         status = entry.stat(follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
-            path = self._boundary.follow(path)[-1]
-            status = os.lstat(path)
+            chain = self._boundary.follow(path)
+            path, status = chain.end, chain.status
         if stat.S_ISDIR(status.st_mode):
             self.directory(path, inside, above)
             return

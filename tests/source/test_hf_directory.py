@@ -50,14 +50,14 @@ def test_a_directory_that_is_not_there_is_empty(directory: RepositoryDirectory) 
 def test_a_directory_that_cannot_be_read_is_handed_over(
     directory: RepositoryDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.listdir
+    real = os.scandir
 
-    def listdir(path: str) -> list[str]:
+    def scandir(path: str) -> object:
         if path.endswith("/pr"):
             raise OSError(errno.EIO, "Input/output error")
         return real(path)
 
-    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(os, "scandir", scandir)
     *found, failure = files(directory, "refs")
     assert found == ["a-b", "main"]
     assert failure == f"{directory.path}/refs/refs/pr: Input/output error"
@@ -82,5 +82,5 @@ def test_links_may_lead_into_other_repositories_of_the_cache(
     (tmp_path / "models--y").mkdir()
     (tmp_path / "models--y" / "blob").touch()
     (tmp_path / "models--x" / "link").symlink_to("../models--y/blob")
-    place = directory.regular(f"{directory.path}/link")[-1]
+    place = directory.regular(f"{directory.path}/link").end
     assert place == f"{tmp_path}/models--y/blob"
