@@ -138,8 +138,6 @@ def parse(data: bytes, *, limit: int) -> Envelope:
         )
     document = read_json(data, _Envelope, limit=limit, rule="20.1.2")
     signatures = tuple(_parse_signature(item) for item in document.signatures)
-    if len(signatures) > MAX_SIGNATURES:
-        raise LimitError(f"{len(signatures)} signatures", rule="20.1.3")
     if len({signature.keyid for signature in signatures}) != len(signatures):
         raise FormatError("two signatures with one key id", rule="20.1.5")
     payload = _from_base64(document.payload, "payload")

@@ -7,7 +7,7 @@ library that verifies does not mind.
 
 >>> PublicKey(bytes([1]) + bytes(31))
 Traceback (most recent call last):
-bundle.errors.TrustError: public key 0100...00: a point of small order ... (rule 21.1.3)
+bundle.errors.TrustError: public key 0100...00: a point of small order... (rule 21.1.3)
 """
 
 from __future__ import annotations

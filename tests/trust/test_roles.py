@@ -425,3 +425,9 @@ def test_a_foreign_exception_becomes_a_refusal() -> None:
     words = r"ZeroDivisionError.*rule 22\.1\.7"
     with pytest.raises(TrustError, match=words), metadata.refusing():
         raise ZeroDivisionError
+
+
+def test_a_refusal_of_our_own_keeps_its_words() -> None:
+    words = r"bad key \(rule 21\.1\.1\)"
+    with pytest.raises(FormatError, match=words), metadata.refusing():
+        raise FormatError("bad key", rule="21.1.1")
