@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
-from bundle.cli.parser import parse
+from bundle.cli.parser import MAX_JOBS, parse
 from bundle.cli.variables import on_or_off
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def _run(options: argparse.Namespace, output: Output) -> None:
         output=output,
         environment=output.environment,
         clock=time.time,  # noqa: TID251 - passed down from here
-        jobs=options.jobs or len(os.sched_getaffinity(0)),
+        stopwatch=time.monotonic,
+        jobs=options.jobs or min(len(os.sched_getaffinity(0)), MAX_JOBS),
         state=_state(options, output.environment),
     )
     module, _, name = options.run.partition(":")

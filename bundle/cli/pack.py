@@ -30,7 +30,7 @@ def pack(options: argparse.Namespace, session: Session) -> None:
 
     output = session.output
     request = _request(options, session)
-    with watching(output) as reporter:
+    with watching(output, session.stopwatch) as reporter:
         report = run(packer.pack(request, reporter))
     _print(report, options.verb, output)
     if report.bundle is not None:

@@ -17,11 +17,15 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run: where its words go, what time it is, how much it may use."""
+    """One run: where its words go, what time it is, how much it may use.
+
+    ``clock`` gives seconds since 1970, ``stopwatch`` seconds since some moment.
+    """
 
     output: Output
     environment: Mapping[str, str]
     clock: Callable[[], float]
+    stopwatch: Callable[[], float]
     jobs: int
     state: Path
 

@@ -39,7 +39,7 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
         jobs=session.jobs,
         clock=session.clock,
     )
-    with watching(output) as reporter:
+    with watching(output, session.stopwatch) as reporter:
         report = run(unpacker.unpack(request, reporter))
     _print(report, options, output)
     _print_variables(locations, output)

@@ -25,7 +25,7 @@ def verify(options: argparse.Namespace, session: Session) -> None:
     output = session.output
     trust = trust_of(options, session)
     bundle = Path(options.bundle)
-    with watching(output) as reporter:
+    with watching(output, session.stopwatch) as reporter:
         work = verifier.verify(bundle, trust, session.jobs, reporter, session.clock())
         report = run(work)
     _print(report, options, output)

@@ -7,7 +7,6 @@ lock, since workers report from their own threads, and none of them raises.
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
@@ -27,17 +26,20 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_EVENTS: Final = 1.0
 """Seconds between two progress events on stdout."""
 
+SECONDS_BETWEEN_UPDATES: Final = 0.1
+"""Seconds between two updates of the bar: a small file takes less than one."""
+
 
 @contextmanager
-def watching(output: Output) -> Iterator[Reporter]:
+def watching(output: Output, stopwatch: Callable[[], float]) -> Iterator[Reporter]:
     """Give the reporter for one run; the bar is gone when the block ends."""
-    if output.as_json:
-        yield Warnings(output) if output.quiet else Lines(output)
-    elif output.quiet or not output.stderr.isatty():
+    if output.quiet or not (output.as_json or output.stderr.isatty()):
         yield Warnings(output)
+    elif output.as_json:
+        yield Lines(output, stopwatch)
     else:
         with _bar(output) as progress:
-            yield Bar(output, progress)
+            yield Bar(output, stopwatch, progress)
 
 
 class Warnings(Reporter):
@@ -53,11 +55,17 @@ class Warnings(Reporter):
 
 
 class Counts(Warnings):
-    """Counts what is reported, for those that show it."""
+    """Counts what is reported and shows it every ``seconds``."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(
+        self, output: Output, stopwatch: Callable[[], float], seconds: float
+    ) -> None:
         super().__init__(output)
+        self._stopwatch = stopwatch
+        self._seconds = seconds
         self._lock = threading.Lock()
+        self.began = stopwatch()
+        self._next = self.began + seconds
         self.verb = ""
         self.total = 0
         self.done = 0
@@ -69,41 +77,48 @@ class Counts(Warnings):
         """Note how much there is to do."""
         with self._lock:
             self.verb, self.total = verb, total
-        self.show()
 
     def advanced(self, size: int) -> None:
         """Note that some is done."""
         with self._lock:
             self.done += size
-        self.show()
+        self._show_when_due()
 
     def file_started(self, path: str, size: int) -> None:  # noqa: ARG002
         """Note what is being read."""
         with self._lock:
             self.path = path
-        self.show()
+        self._show_when_due()
 
     def chunks_stored(self, *, new: int, reused: int) -> None:
         """Note chunks."""
         with self._lock:
             self.new += new
             self.reused += reused
-        self.show()
+        self._show_when_due()
 
-    def show(self) -> None:
-        """Show the counts, or not yet."""
+    def finished(self) -> None:
+        """Show the last counts."""
+        self.show(self._stopwatch())
+
+    def show(self, now: float) -> None:
+        """Show the counts; ``now`` is on the watch that ``began`` is on."""
+
+    def _show_when_due(self) -> None:
+        """Show the counts if they were last shown long enough ago."""
+        with self._lock:
+            now = self._stopwatch()
+            if now < self._next:
+                return
+            self._next = now + self._seconds
+        self.show(now)
 
 
 class Lines(Counts):
-    """Writes the counts as ``progress`` events, at most one a second (spec §40.3)."""
+    """Writes the counts as ``progress`` events (spec §40.3)."""
 
-    def __init__(
-        self, output: Output, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(output)
-        self._clock = clock
-        self._began = clock()
-        self._next = self._began + SECONDS_BETWEEN_EVENTS
+    def __init__(self, output: Output, stopwatch: Callable[[], float]) -> None:
+        super().__init__(output, stopwatch, SECONDS_BETWEEN_EVENTS)
 
     def started(self, verb: str, total: int) -> None:
         """Write the ``started`` event."""
@@ -111,22 +126,9 @@ class Lines(Counts):
         with suppress(OutputClosedError, BundleError):
             self._output.event("started", verb=verb, total=total)
 
-    def show(self) -> None:
-        """Write the counts when the last line is long enough ago."""
-        with self._lock:
-            now = self._clock()
-            if now < self._next:
-                return
-            self._next = now + SECONDS_BETWEEN_EVENTS
-        self._write(now)
-
-    def finished(self) -> None:
-        """Write the last counts."""
-        self._write(self._clock())
-
-    def _write(self, now: float) -> None:
+    def show(self, now: float) -> None:
         """Write one event."""
-        seconds = max(now - self._began, 0.001)
+        seconds = max(now - self.began, 0.001)
         rate = int(self.done / seconds)
         with suppress(OutputClosedError, BundleError):
             self._output.event(
@@ -145,10 +147,17 @@ class Lines(Counts):
 class Bar(Counts):
     """Keeps a rich progress bar on stderr up to date."""
 
-    def __init__(self, output: Output, progress: Progress) -> None:
-        super().__init__(output)
+    def __init__(
+        self, output: Output, stopwatch: Callable[[], float], progress: Progress
+    ) -> None:
+        super().__init__(output, stopwatch, SECONDS_BETWEEN_UPDATES)
         self._progress = progress
-        self._task = progress.add_task("", total=None, chunks="", path="")
+        self._task = progress.add_task("", visible=False, chunks="", path="")
+
+    def started(self, verb: str, total: int) -> None:
+        """Show the empty bar."""
+        super().started(verb, total)
+        self.show(self.began)
 
     def warned(self, message: str) -> None:
         """Print a warning above the bar."""
@@ -158,14 +167,16 @@ class Bar(Counts):
             line = Text(f"bundle: warning: {escape(message)}")
             self._progress.console.print(line)
 
-    def show(self) -> None:
+    def show(self, now: float) -> None:  # noqa: ARG002 - rich has a clock of its own
         """Hand the counts to the bar, which draws when it is time to."""
+        chunks = f"{self.new:,} new {self.reused:,} reused"
         self._progress.update(
             self._task,
+            visible=True,
             description=escape(self.verb),
             total=self.total or None,
             completed=self.done,
-            chunks=f"{self.new:,} new {self.reused:,} reused",
+            chunks=chunks if self.new or self.reused else "",
             path=escape(self.path),
         )
 
