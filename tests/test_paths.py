@@ -227,6 +227,7 @@ COLLIDE = {
 DISTINCT = {
     "nothing": ([], []),
     "neighbours": (["a/b", "a/c", "b/a"], []),
+    "neighbours deep inside": (["one/two/x", "one/two/y", "one/z"], []),
     "a prefix that is no directory": (["a", "a.b/c", "ab/c"], []),
     "an empty directory beside": (["a/b"], ["a/c", "d"]),
     "one file name in two directories": (["a/x", "b/x"], []),
