@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.parser import DEFAULT_VOLUME
 from bundle.cli.session import run
-from bundle.cli.units import count_text, size_text
+from bundle.cli.units import count_text, revision_text, size_text
 from bundle.cli.watch import watching
 from bundle.errors import PartialError
 
@@ -100,7 +100,7 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
             (
                 artifact.kind,
                 artifact.name,
-                artifact.revision[:12],
+                revision_text(artifact.revision),
                 f"{artifact.files:,}",
                 size_text(artifact.bytes),
                 size_text(artifact.new_bytes),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.escape import escape_lines
 from bundle.cli.reading import find_artifact, find_file, find_recipe, open_verified
-from bundle.cli.units import count_text, size_text
+from bundle.cli.units import count_text, revision_text, size_text
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +76,7 @@ def _list_artifacts(opened: OpenBundle, output: Output) -> None:
             (
                 artifact.kind,
                 artifact.name,
-                artifact.revision[:12],
+                revision_text(artifact.revision),
                 f"{artifact.files:,}",
                 size_text(artifact.bytes),
                 artifact.licence or "not stated",

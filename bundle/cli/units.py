@@ -54,3 +54,13 @@ def size_text(size: int) -> str:
 def count_text(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it takes one."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def revision_text(revision: str) -> str:
+    """Return the start of a revision, and how many more there are beside it.
+
+    >>> revision_text("8b3219a92973c328a8e22fadcfa821b5dc75636a,f0a1")
+    '8b3219a92973 +1'
+    """
+    first, *others = revision.split(",")
+    return f"{first[:12]} +{len(others)}" if others else first[:12]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.reading import trust_of
 from bundle.cli.session import run
-from bundle.cli.units import count_text, size_text
+from bundle.cli.units import count_text, revision_text, size_text
 from bundle.cli.watch import watching
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _print(report: VerifyReport, options: argparse.Namespace, output: Output) ->
             (
                 artifact.kind,
                 artifact.name,
-                artifact.revision[:12],
+                revision_text(artifact.revision),
                 f"{artifact.files:,}",
                 size_text(artifact.bytes),
                 artifact.state,
