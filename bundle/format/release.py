@@ -200,7 +200,7 @@ class Release(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     @property
     def contents(self) -> Digest:
-        """What the volumes of every bundle of this release name (rule 5.1.8)."""
+        """What the volumes of every bundle of this release name (spec §8.6)."""
         return digest_of(b"".join(artifact.recipe.raw for artifact in self.artifacts))
 
 
@@ -228,11 +228,11 @@ def _subjects(artifacts: Collection[Artifact]) -> tuple[_Subject, ...]:
 def _check_place(release: Release) -> None:
     """Check the place in the stream and who the release is for."""
     check_count(release.seq, rule="8.3.3", least=1)
-    if (release.prev == GENESIS) != (release.seq == 1):
-        raise FormatError(
-            f"release {release.seq} cannot follow {release.prev[:80]!r}", rule="8.3.4"
-        )
     if release.prev != GENESIS:
+        if release.seq == 1:
+            raise FormatError(
+                f"release 1 cannot follow {release.prev[:80]!r}", rule="8.3.4"
+            )
         Digest.parse(release.prev)
     for site in release.audience:
         check_slug(site, rule="8.3.5")
