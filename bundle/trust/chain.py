@@ -124,9 +124,8 @@ def newest_roles(root: Root, files: Mapping[str, bytes], *, kept: int = 0) -> Ro
     ``kept`` is the highest version that was ever accepted, 0 if none was.
 
     Raises:
-        MissingError: there is no roles file.
         FormatError: it is not a roles file.
-        TrustError: ``root`` does not vouch for it, or it goes back.
+        TrustError: there is none, ``root`` does not vouch for it, or it goes back.
     """
     version = max(file_versions(files, "roles"), default=0)
     if version == 0:
