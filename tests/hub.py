@@ -29,7 +29,7 @@ from tests.caches import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 ANY = "/{path:.*}"
 
@@ -58,6 +58,8 @@ class Hub:
     requests: list[str] = field(default_factory=list)
     refusing: int | None = None
     """A status that every request is answered with."""
+    listen: Callable[[str], object] = lambda _: None
+    """Called with each request, before it is answered."""
 
     def repository(self, kind: str, path: list[str]) -> tuple[Repository, list[str]]:
         """Return the repository that a path starts with, and the rest of it."""
@@ -107,6 +109,7 @@ async def _site(stack: contextlib.AsyncExitStack, app: web.Application) -> str:
 def _hub_application(hub: Hub) -> web.Application:
     async def answer(request: web.Request) -> web.StreamResponse:
         hub.requests.append(f"{request.method} {request.rel_url.raw_path}")
+        hub.listen(hub.requests[-1])
         try:
             return _answer(hub, request)
         except RefusedError as error:

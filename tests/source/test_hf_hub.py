@@ -65,6 +65,7 @@ class Downloads:
 def download(hub: Hub, tmp_path: Path) -> Iterator[Downloads]:
     yield Downloads(hub, tmp_path / "cache")
     hub.refusing = None
+    hub.listen = lambda _: None
     hub.requests.clear()
 
 
@@ -204,6 +205,26 @@ async def test_a_snapshot_that_lost_a_file_is_fetched_again(
     (root / "vocab.txt").unlink()
     artifact = await download("hf://org/model")
     assert f"snapshots/{COMMIT}/vocab.txt" in contents(artifact)
+
+
+async def test_a_branch_that_moves_meanwhile_is_worth_trying_again(
+    download: Downloads,
+) -> None:
+    before, after = (
+        repository(files, name="org/moving", older=[older])
+        for files, older in ((FILES, OLD), (OLD, FILES))
+    )
+    hub = download.hub
+
+    def move(request: str) -> None:
+        if "/tree/" in request:
+            hub.repositories["hf-model", "org/moving"] = after
+
+    hub.repositories["hf-model", "org/moving"] = before
+    hub.listen = move
+    with pytest.raises(TransientError, match="changed while it was downloaded"):
+        await download("hf://org/moving")
+    assert (await download("hf://org/moving")).revision == commit_of(OLD)
 
 
 async def test_without_the_library_the_extra_is_named(
