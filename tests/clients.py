@@ -63,6 +63,7 @@ class HubClient:
         )
 
     def __enter__(self) -> Self:
+        self.version()  # a client that cannot start must not look like one that fails
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -151,6 +151,21 @@ def _empty_snapshot(repository: Path) -> None:
     (repository / "snapshots" / ONE).mkdir()
 
 
+def _no_revision(repository: Path) -> None:
+    shutil.rmtree(repository / "snapshots" / ONE)
+
+
+def _dangling_ref(repository: Path) -> None:
+    (repository / "refs" / "main").unlink()
+    (repository / "refs" / "main").symlink_to("nowhere")
+
+
+def _pipe(repository: Path) -> None:
+    shutil.rmtree(repository / "trees")
+    (repository / "snapshots" / ONE / "w").unlink()
+    os.mkfifo(repository / "snapshots" / ONE / "w")
+
+
 def _private(repository: Path) -> None:
     _blob(repository, 2000).chmod(0o600)
 
@@ -169,6 +184,9 @@ def _private_directory(repository: Path) -> None:
         pytest.param(_truncated, "has 1999 bytes", False, id="a blob cut off"),
         pytest.param(_incomplete, "lacks 1", True, id="fewer files than listed"),
         pytest.param(_no_snapshots, "has no snapshots", True, id="no snapshots"),
+        pytest.param(_no_revision, "holds no revision", True, id="no revision"),
+        pytest.param(_dangling_ref, "cannot be read", True, id="a ref that dangles"),
+        pytest.param(_pipe, "no regular file", False, id="a pipe for a file"),
         pytest.param(_empty_snapshot, "holds no file", True, id="an empty snapshot"),
     ],
 )
@@ -278,6 +296,26 @@ def test_code_of_a_model_wants_a_directory_that_can_be_written(cache: Path) -> N
     diagnosis = diagnose(f"hf-cache:{cache}")
     assert "HF_MODULES_CACHE" in _variables(diagnosis)
     assert diagnosis.findings == ()
+
+
+def test_a_home_that_cannot_be_written_is_no_place_for_code(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _code_elsewhere(cache / FOLDER)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    diagnosis = diagnose(f"hf-cache:{cache}")
+    assert any("HF_MODULES_CACHE" in found.fix for found in diagnosis.findings)
+
+
+@pytest.mark.parametrize("config", [b"{", b"[]", b'{"auto_map": 1}', b"[" * 100_000])
+def test_a_configuration_that_cannot_be_read_names_no_code(
+    cache: Path, config: bytes
+) -> None:
+    shutil.rmtree(cache / FOLDER / "trees")
+    _blob(cache / FOLDER, 2).write_bytes(config)
+    diagnosis = diagnose(f"hf-cache:{cache}")
+    assert diagnosis.findings == ()
+    assert "HF_MODULES_CACHE" not in _variables(diagnosis)
 
 
 def test_leftovers_are_noted(cache: Path) -> None:
