@@ -26,7 +26,7 @@ from bundle.format.features import KNOWN, Features, check_head
 from bundle.format.fields import check_count
 from bundle.format.layout import volume_name
 from bundle.format.shards import shard_starts, shards_file_size
-from bundle.format.volume import FANOUT_SIZE
+from bundle.format.volume import ENTRY_SIZE, FANOUT_SIZE, INDEX_ENTRY_SIZE
 from bundle.limits import (
     MAX_APPROVAL,
     MAX_ENVELOPE,
@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 
 _Payload: TypeAlias = bytes
 _NO_IDS: Final = str(digest_of(b""))
-_SMALLEST_VOLUME: Final = 3 * RECORD_SIZE + FANOUT_SIZE
+# Header, frame and tail; the index; one chunk of one byte, raw.
+_SMALLEST_VOLUME: Final = (
+    3 * RECORD_SIZE + FANOUT_SIZE + INDEX_ENTRY_SIZE + ENTRY_SIZE + 1
+)
 
 
 class Volume(Descriptor, frozen=True, rename="camel"):
@@ -170,7 +173,7 @@ def _check_volumes(volumes: tuple[Volume, ...]) -> None:
                 f"{volume.name[:40]!r} where {volume_name(number)} belongs",
                 rule="9.3.1",
             )
-        if not _SMALLEST_VOLUME < volume.size <= MAX_VOLUME:
+        if not _SMALLEST_VOLUME <= volume.size <= MAX_VOLUME:
             raise LimitError(
                 f"{volume.name}: no volume has {volume.size} bytes", rule="9.3.2"
             )

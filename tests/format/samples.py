@@ -26,6 +26,7 @@ from bundle.format.manifest import Manifest, Requires, Volume
 from bundle.format.recipe import Mode, Recipe, SegmentKind
 from bundle.format.recipe_builder import ChunkRun, Literal, RecipeBuilder
 from bundle.format.recipe_layout import COLUMNS, Layout
+from bundle.format.recipes import serialize_recipes
 from bundle.format.release import Artifact, Budgets, Release, Stream, TrustVersion
 from bundle.format.shards import serialize_shards
 from bundle.format.volume import (
@@ -79,6 +80,12 @@ def tiny_recipe() -> bytes:
     add(builder, "config.json", b"{}\n", [Literal(b"{}\n")])
     add(builder, "data/hello.txt", HELLO, [run_of(HELLO)])
     return builder.finish()
+
+
+def tiny_recipes() -> bytes:
+    """Return the recipes.bdr of the worked example: the recipe above, no ids."""
+    contents = sample_release().contents
+    return b"".join(serialize_recipes(contents, [tiny_recipe()], ids_of()))
 
 
 def rich_recipe() -> bytes:
@@ -229,8 +236,7 @@ def sample_release(*artifacts: Artifact) -> Release:
 
 def sample_manifest() -> Manifest:
     payload = sample_release().serialize()
-    volume, recipe = tiny_volume(), tiny_recipe()
-    recipes = bytes(1024)
+    volume, recipe, recipes = tiny_volume(), tiny_recipe(), tiny_recipes()
     shards = serialize_shards(blake3(recipes).digest() + blake3(volume).digest())
     approval = b"# models-prod 1\n"
     return Manifest(

@@ -7,13 +7,15 @@ import msgspec
 import pytest
 from blake3 import blake3
 
-from bundle.errors import FormatError, IntegrityError
+from bundle.errors import FormatError, IntegrityError, LimitError
 from bundle.format.manifest import Manifest, Requires
+from bundle.limits import MAX_RECIPES, MAX_VOLUMES
 from tests.format.samples import (
     sample_artifact,
     sample_manifest,
     sample_release,
     tiny_recipe,
+    tiny_recipes,
     tiny_volume,
 )
 
@@ -47,7 +49,7 @@ def test_a_manifest_is_this_document() -> None:
         [],
         None,
     ]
-    assert found["bytes"] == 1024 + len(volume) + 128 + 16
+    assert found["bytes"] == len(tiny_recipes()) + len(volume) + 128 + 16
     assert list(found)[:3] == ["format", "features", "release"]
 
 
@@ -115,7 +117,7 @@ BAD: dict[str, tuple[Callable[[Any], None], str]] = {
         at("volumes", 0, "name", value="../vol-00001.bdv"),
         "9.3.1",
     ),
-    "a volume of no frames": (at("volumes", 0, "size", value=1216), "9.3.2"),
+    "a volume of no frames": (at("volumes", 0, "size", value=1300), "9.3.2"),
     "a volume that FAT32 does not take": (
         at("volumes", 0, "size", value=4 << 30),
         "9.3.2",
@@ -145,6 +147,16 @@ def test_volumes_are_numbered_without_a_gap() -> None:
     with pytest.raises(FormatError) as caught:
         msgspec.structs.replace(GOOD, volumes=(*GOOD.volumes, second))
     assert caught.value.rule == "9.3.1"
+
+
+def test_a_bundle_has_a_most_of_everything() -> None:
+    digests = tuple(f"blake3:{number:064x}" for number in range(MAX_RECIPES + 1))
+    with pytest.raises(LimitError) as recipes:
+        msgspec.structs.replace(GOOD, carried=digests)
+    assert recipes.value.rule == "9.2.6"
+    with pytest.raises(LimitError) as volumes:
+        msgspec.structs.replace(GOOD, volumes=GOOD.volumes * (MAX_VOLUMES + 1))
+    assert volumes.value.rule == "9.3.3"
 
 
 def test_a_bundle_is_refused_for_another_release() -> None:

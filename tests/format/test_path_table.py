@@ -131,7 +131,7 @@ components = st.text(st.sampled_from("abAß.é"), min_size=1, max_size=2)
 paths_ = st.lists(components, min_size=1, max_size=3).map("/".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sets(paths_, max_size=8), st.data(), st.sampled_from([1, 3, 1000]))
 def test_the_table_and_the_grammar_agree(
     paths: set[str], data: st.DataObject, step: int
@@ -161,6 +161,16 @@ def refusal(work: object) -> str | None:
     except FormatError as error:
         return error.rule
     return None
+
+
+def test_hashes_that_agree_by_chance_refuse_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bundle.format.path_table.hash", lambda _: 0, raising=False)
+    assert check(["a", "b/c", "b/d", "é"], ("a",)) == (2, 2)
+    with pytest.raises(FormatError) as caught:
+        check(["A", "a", "b/c"])
+    assert caught.value.rule == "2.4"
 
 
 def test_a_hundred_thousand_paths_are_judged_in_a_moment() -> None:

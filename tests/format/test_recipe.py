@@ -177,7 +177,6 @@ parts = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(names, st.lists(parts, max_size=3), st.sampled_from([0, 1])),
@@ -207,7 +206,7 @@ def test_any_files_become_one_recipe_or_are_refused(
     assert rebuilt(Recipe.parse(data)) == data
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.integers(8, len(RICH) - 1), st.binary(min_size=1, max_size=8))
 def test_a_recipe_is_accepted_as_it_is_or_refused(offset: int, new: bytes) -> None:
     changed = rechecked(patched(RICH, offset, new)[: len(RICH)])

@@ -12,6 +12,7 @@ from tests.format.samples import (
     rebuilt,
     rich_recipe,
     run_of,
+    tiny_recipe,
     with_cell,
     with_field,
 )
@@ -79,6 +80,13 @@ def test_chunks_and_literals_that_nothing_uses_are_refused() -> None:
     assert_refused(Recipe.parse, with_cell(swapped, "size", 0, 4), "6.5.6")
     shorter = with_cell(with_cell(data, "segment_count", 1, 2), "segment_size", 1, 2)
     assert_refused(Recipe.parse, with_cell(shorter, "size", 0, 5), "6.5.7")
+
+
+def test_segments_that_no_file_has_are_refused() -> None:
+    orphaned = with_cell(tiny_recipe(), "segment_end", 1, 1)
+    assert_refused(Recipe.parse, orphaned, "6.4.4")
+    files_gone = RecipeBuilder().finish()
+    assert Recipe.parse(files_gone).files == 0
 
 
 def test_a_total_that_is_not_the_sum_is_refused() -> None:

@@ -10,6 +10,7 @@ from blake3 import blake3
 from bundle.errors import BundleError, FormatError, IntegrityError, LimitError
 from bundle.format.recipe import Recipe
 from bundle.format.release import PREDICATE, STATEMENT, Budgets, Release
+from bundle.limits import MAX_RECIPES
 from tests.format.samples import (
     rich_recipe,
     sample_artifact,
@@ -223,6 +224,12 @@ def test_a_release_is_not_made_of(names: tuple[str, ...]) -> None:
     with pytest.raises(FormatError) as caught:
         sample_release(*map(sample_artifact, names))
     assert caught.value.rule == "8.4.6"
+
+
+def test_a_release_has_a_most_of_artifacts() -> None:
+    with pytest.raises(LimitError) as caught:
+        sample_release(*[sample_artifact()] * (MAX_RECIPES + 1))
+    assert caught.value.rule == "8.4.8"
 
 
 def test_what_is_not_the_json_of_this_format_is_refused() -> None:

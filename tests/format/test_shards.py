@@ -83,6 +83,13 @@ def test_a_shards_file_is_accepted_as_it_is_or_refused(offset: int, new: bytes) 
     assert serialize_shards(shards.digests.tobytes()) == changed
 
 
+def test_more_shards_than_a_reader_takes_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bundle.format.shards.MAX_SHARDS_FILE", len(GOOD) - 1)
+    assert_refused(Shards.parse, GOOD, "3.3.9")
+
+
 class Enormous(bytes):
     """Bytes that say they are more than they are."""
 
