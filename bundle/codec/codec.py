@@ -98,10 +98,15 @@ class Encoder:
         whole = data.size // width * width
         words = self._words(data[:whole], width)
         taken = estimate.sample(words)
+        bits = [
+            estimate.plane_entropy(taken, plane, kind.rotate) for plane in range(width)
+        ]
+        if min(bits) >= estimate.INCOMPRESSIBLE:
+            return 0
         offset = 0
         for plane in reversed(range(width)):
-            bits = estimate.plane_entropy(taken, plane, kind.rotate)
-            offset = self._encode_plane(words, (plane, kind.rotate), bits, offset)
+            which = (plane, kind.rotate)
+            offset = self._encode_plane(words, which, bits[plane], offset)
             if not 0 < offset <= budget:
                 return 0
         return self._put(data[whole:].tobytes(), offset, budget)

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings, strategies as st
 
+from bundle.codec import estimate
 from bundle.codec.codec import Decoder, Encoder
 from bundle.codec.encoding import (
     DENSE,
@@ -125,6 +126,20 @@ def test_any_bytes_come_back(kind: Kind, unit: bytes, times: int) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_the_largest_frame(kind: Kind) -> None:
     returns(bytes(MAX_FRAME_PLAIN - 9) + b"different", kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mask"), [(elements(2, 1), 0x9FFF), (elements(8), (1 << 62) - 1)], ids=str
+)
+def test_a_plane_that_only_looks_worth_it_is_stored_raw(kind: Kind, mask: int) -> None:
+    """What a sample sees has 6 bits in its highest byte, the rest is noise."""
+    words = np.frombuffer(NOISE * 4, f"<u{kind.width}").copy()
+    runs = words.reshape(16, -1)
+    runs[:, : 1024 // kind.width] &= words.dtype.type(mask)
+    assert estimate.plane_entropy(
+        estimate.sample(words), kind.width - 1, kind.rotate
+    ) == pytest.approx(6, abs=0.1)
+    assert returns(words.tobytes(), kind) == 1
 
 
 @pytest.mark.parametrize("size", [0, MAX_FRAME_PLAIN + 1])
