@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import stat
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from bundle.packer import PackRequest, pack
 from bundle.progress import Reporter
@@ -24,7 +27,7 @@ from bundle.verifier import verify
 from tests.trust.ceremony import NOW, founded, key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from bundle.packer import PackReport
     from bundle.target.base import Target
@@ -81,6 +84,13 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
             kind = (*kind, hashlib.sha256(path.read_bytes()).hexdigest())
         found[path.relative_to(root).as_posix()] = kind
     return found
+
+
+@contextmanager
+def no_flushing() -> Iterator[None]:
+    """Keep flushes from reaching the disk: they are most of a small run's time."""
+    with mock.patch.object(os, "fsync", return_value=None):
+        yield
 
 
 @dataclass
@@ -165,13 +175,16 @@ class Site:
         request = self.request(*sources, **changes)
         return asyncio.run(pack(request, reporter or Reporter()))
 
-    def packed(self, files: Mapping[str, bytes] = FILES, **changes: Any) -> Path:  # noqa: ANN401 - fields of PackRequest
-        """Return a finished bundle of one tree."""
-        bundle = self.pack(
-            write_tree(self.path / "tree", files, executable=("bin/run",)), **changes
-        ).bundle
+    def bundle(self, *sources: Any, **changes: Any) -> Path:  # noqa: ANN401 - as pack
+        """Pack, and return the directory of the bundle."""
+        bundle = self.pack(*sources, **changes).bundle
         assert bundle is not None
         return bundle
+
+    def packed(self, files: Mapping[str, bytes] = FILES, **changes: Any) -> Path:  # noqa: ANN401 - fields of PackRequest
+        """Return a finished bundle of one tree."""
+        tree = write_tree(self.path / "tree", files, executable=("bin/run",))
+        return self.bundle(tree, **changes)
 
     def verify(
         self,
