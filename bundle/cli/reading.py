@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bundle.errors import MissingError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bundle.format.release import Artifact
     from bundle.medium.reader import OpenBundle
     from bundle.state.receiver import TrustChoice
+
+_T = TypeVar("_T")
 
 _SHOWN = 5
 """Candidates that are named when a name fits several."""
@@ -58,7 +60,7 @@ def find_artifact(opened: OpenBundle, text: str) -> Artifact:
     artifacts = opened.release.artifacts
     found = [one for one in artifacts if text in (one.name, f"{one.kind}/{one.name}")]
     names = [f"{one.kind}/{one.name}" for one in found or artifacts]
-    return artifacts[artifacts.index(found[_only(names, found, f"artifact {text!r}")])]
+    return _only(found, names, f"artifact {text!r}")
 
 
 def find_recipe(opened: OpenBundle, artifact: Artifact) -> Recipe:
@@ -88,18 +90,17 @@ def find_file(recipe: Recipe, text: str) -> int:
             return index
         if path.endswith(f"/{text}"):
             ends.append((index, path))
-    number = _only([path for _, path in ends], ends, f"file {text!r}")
-    return ends[number][0]
+    return _only(ends, [path for _, path in ends], f"file {text!r}")[0]
 
 
-def _only(names: Sequence[str], found: Sequence[object], what: str) -> int:
-    """Return 0 if exactly one thing was found.
+def _only(found: Sequence[_T], names: Sequence[str], what: str) -> _T:
+    """Return what was found, if it is one thing.
 
     Raises:
         MissingError: none or several were; names some of ``names``.
     """
     if len(found) == 1:
-        return 0
+        return found[0]
     some = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
     if found:
         raise MissingError(f"{what} fits several", advice=f"say which: {some}")

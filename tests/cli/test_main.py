@@ -8,11 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import bundle
 from bundle.cli import main
+
+if TYPE_CHECKING:
+    from tests.cli.shell import Shell
 
 HELP_SECONDS = 0.5
 """For a loaded machine; the benchmarks hold ``--help`` to its 0.15 s."""
@@ -106,10 +110,15 @@ def test_hostile_arguments_do_not_reach_the_terminal() -> None:
     assert r"\x1b]0;owned\x07" in done.stderr.replace("\\\\", "\\")
 
 
-def test_a_full_disk_behind_stdout_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["completion", "bash"], ["completion", "bash", "--json"], ["pack", "--json"]],
+    ids=["text", "an event", "the event of an error"],
+)
+def test_a_full_disk_behind_stdout_is_an_error(words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "bundle", "completion", "bash"],
+            [sys.executable, "-m", "bundle", *words],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -145,3 +154,19 @@ def test_closed_streams_are_no_error() -> None:
 def test_main_returns_its_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "zsh"], {}) == 0
     assert capsys.readouterr().out.startswith("#compdef bundle")
+
+
+def test_debugging_shows_what_libraries_log_and_where_it_ended(
+    sender: Shell, packed: Path
+) -> None:
+    ran = sender("verify", packed, BUNDLE_DEBUG="1")
+    assert ran.code == 12
+    assert "Traceback" in ran.err
+    assert "receiver.py" in ran.err
+
+
+def test_a_switch_that_says_nothing_is_refused_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["completion", "bash"], {"BUNDLE_JSON": "perhaps"}) == 2
+    assert "BUNDLE_JSON: 'perhaps' is neither on" in capsys.readouterr().err

@@ -125,6 +125,16 @@ def test_keep_going_gives_a_program_result_and_error(sender: Shell) -> None:
     assert ran.error["left"] == ran.result["problems"]
 
 
+def test_what_a_reviewer_should_know_is_said_once(sender: Shell) -> None:
+    (sender.home / "manuals/old.pkl").write_bytes(b"\x80\x04N.")
+    ran = sender.ok("pack", manuals(sender))
+    (line,) = [line for line in ran.err.splitlines() if "old.pkl" in line]
+    assert line.startswith("bundle: warning: manuals: ")
+    ran = sender.ok("pack", manuals(sender), "--json")
+    assert len(ran.of("warning")) == 1
+    assert len(ran.of("artifact")[0]["warnings"]) == 1
+
+
 def test_a_hostile_name_does_not_reach_the_terminal(sender: Shell) -> None:
     (sender.home / "manuals/a\x1b[2Jb\n\u202e").touch()
     ran = sender("pack", manuals(sender))

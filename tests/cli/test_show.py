@@ -131,6 +131,22 @@ def test_cat_finds_nothing(
     assert said in ran.err
 
 
+def test_what_another_bundle_carries_is_not_shown(sender: Shell) -> None:
+    more = sender.home / "more"
+    more.mkdir()
+    (more / "x").write_text("x")
+    sender.ok("pack", f"tree:{sender.home / 'manuals'}")
+    sender.ok("pack", f"tree:{more}", "--add")
+    bundle = sender.home / "out/docs-000002"
+    sender.variables["BUNDLE_TRUST"] = str(sender.home / "keys/1.root.json")
+    assert sender.ok("ls", bundle).lines[1].endswith("not carried here")
+    assert sender.ok("ls", "-l", bundle).lines[-2:-1] == ["tree more"]
+    for words in (["ls", bundle, "manuals"], ["cat", bundle, "manuals", "empty"]):
+        ran = sender(*words)
+        assert ran.code == 13
+        assert "its recipe is not in this bundle" in ran.err
+
+
 def test_a_name_that_fits_several_files_is_refused(sender: Shell) -> None:
     for name in ("a", "b"):
         (sender.home / "manuals" / name).mkdir()
