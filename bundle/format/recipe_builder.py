@@ -9,11 +9,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from bundle.digest import DIGEST_SIZE
+from bundle.format.columns import RECORD_SIZE
 from bundle.format.recipe import Recipe
 from bundle.format.recipe_layout import (
     COLUMNS,
@@ -24,11 +25,13 @@ from bundle.format.recipe_layout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from bundle.format.columns import Bytes, Words
+
+    _Piece: TypeAlias = bytes | npt.NDArray[Any]
 
 SMALL_FILE: Final = 128
 """Bytes of the largest file that a packer carries as one literal: four ids' worth."""
@@ -106,35 +109,41 @@ class RecipeBuilder:
                 literal is out of bounds.
         """
         rows = _needed(sorted(self._rows, key=lambda row: row.path))
-        values = _file_values(rows) | _segment_values(rows)
+        parts = [part for row in rows for part in row.parts]
         header = RecipeHeader(
             files=len(rows),
-            segments=len(values["segment_kind"]),
-            chunks=len(values["chunk_length"]),
-            literal_bytes=len(values["literals"]),
-            path_bytes=len(values["path_table"]),
+            segments=len(parts),
+            chunks=sum(len(run.lengths) for run in _runs(parts)),
+            literal_bytes=sum(map(len, _literals(parts))),
+            path_bytes=sum(len(row.path) for row in rows),
             total=sum(row.size for row in rows),
         )
-        data = _laid_out(header, values)
+        data = _laid_out(header, _file_values(rows) | _segment_values(parts))
         Recipe.parse(data)
         return data
 
 
-def _joined(segments: Iterable[Part]) -> list[Part]:
-    """Return the parts with neighbouring runs joined and empty ones left out."""
-    parts: list[Part] = []
-    for part in segments:
-        if _part_size(part) == 0:
+def _joined(segments: Iterable[Part]) -> Iterator[Part]:
+    """Yield the parts with neighbouring runs joined and empty ones left out."""
+    parts = (part for part in segments if _part_size(part))
+    for kind, group in groupby(parts, key=type):
+        if kind is Literal:
+            yield from group
             continue
-        last = parts[-1] if parts else None
-        if isinstance(part, ChunkRun) and isinstance(last, ChunkRun):
-            parts[-1] = ChunkRun(
-                np.concatenate([last.ids, part.ids]),
-                np.concatenate([last.lengths, part.lengths]),
-            )
+        runs = list(_runs(group))
+        if len(runs) > 1:
+            ids = np.concatenate([run.ids for run in runs])
+            yield ChunkRun(ids, np.concatenate([run.lengths for run in runs]))
         else:
-            parts.append(part)
-    return parts
+            yield from runs
+
+
+def _runs(parts: Iterable[Part]) -> Iterator[ChunkRun]:
+    return (part for part in parts if isinstance(part, ChunkRun))
+
+
+def _literals(parts: Iterable[Part]) -> Iterator[bytes]:
+    return (part.data for part in parts if isinstance(part, Literal))
 
 
 def _part_size(part: Part) -> int:
@@ -162,49 +171,46 @@ def _needed(rows: list[_Row]) -> list[_Row]:
     ]
 
 
-def _file_values(rows: Sequence[_Row]) -> dict[str, npt.NDArray[Any]]:
+def _file_values(rows: Sequence[_Row]) -> dict[str, list[_Piece]]:
     return {
-        "path_end": np.cumsum([len(row.path) for row in rows], dtype="<u8"),
-        "segment_end": np.cumsum([len(row.parts) for row in rows], dtype="<u8"),
-        "size": np.array([row.size for row in rows], "<u8"),
-        "mode": np.array([row.mode for row in rows], "u1"),
-        "sha256": _bytes(row.sha256 for row in rows),
-        "git_sha1": _bytes(row.git_sha1 for row in rows),
-        "path_table": _bytes(row.path for row in rows),
+        "path_end": [np.cumsum([len(row.path) for row in rows], dtype="<u8")],
+        "segment_end": [np.cumsum([len(row.parts) for row in rows], dtype="<u8")],
+        "size": [np.array([row.size for row in rows], "<u8")],
+        "mode": [np.array([row.mode for row in rows], "u1")],
+        "sha256": [row.sha256 for row in rows],
+        "git_sha1": [row.git_sha1 for row in rows],
+        "path_table": [row.path for row in rows],
     }
 
 
-def _segment_values(rows: Sequence[_Row]) -> dict[str, npt.NDArray[Any]]:
-    parts = [part for row in rows for part in row.parts]
-    runs = [part for part in parts if isinstance(part, ChunkRun)]
-    literals = (part.data for part in parts if isinstance(part, Literal))
+def _segment_values(parts: Sequence[Part]) -> dict[str, list[_Piece]]:
     kinds = [
         SegmentKind.CHUNKS if isinstance(part, ChunkRun) else SegmentKind.LITERAL
         for part in parts
     ]
-    ids = [np.empty((0, DIGEST_SIZE), "u1"), *(run.ids for run in runs)]
-    lengths = [np.empty(0, "<u4"), *(run.lengths for run in runs)]
     return {
-        "segment_kind": np.array(kinds, "u1"),
-        "segment_count": np.array([_part_count(part) for part in parts], "<u4"),
-        "segment_size": np.array([_part_size(part) for part in parts], "<u8"),
-        "chunk_id": np.concatenate(ids),
-        "chunk_length": np.concatenate(lengths),
-        "literals": _bytes(literals),
+        "segment_kind": [np.array(kinds, "u1")],
+        "segment_count": [np.array([_part_count(part) for part in parts], "<u4")],
+        "segment_size": [np.array([_part_size(part) for part in parts], "<u8")],
+        "chunk_id": [run.ids for run in _runs(parts)],
+        "chunk_length": [run.lengths for run in _runs(parts)],
+        "literals": list(_literals(parts)),
     }
 
 
-def _bytes(parts: Iterable[bytes]) -> Bytes:
-    return np.frombuffer(b"".join(parts), "u1")
-
-
-def _laid_out(header: RecipeHeader, values: dict[str, npt.NDArray[Any]]) -> bytes:
+def _laid_out(header: RecipeHeader, values: dict[str, list[_Piece]]) -> bytes:
+    """Join the pieces of each column where it belongs; nothing is copied before."""
     layout = Layout.of(header)
-    data = bytearray(layout.size)
-    fixed = header.serialize()
-    data[: len(fixed)] = fixed
+    pieces: list[bytes | memoryview] = [header.serialize()]
+    end = RECORD_SIZE
     for kind in COLUMNS:
-        start = layout.starts[kind.name]
-        column = values[kind.name].astype(kind.kind, copy=False).tobytes()
-        data[start : start + len(column)] = column
-    return bytes(data)
+        start, type_ = layout.starts[kind.name], np.dtype(kind.kind)
+        pieces.append(bytes(start - end))
+        pieces += [
+            piece
+            if isinstance(piece, bytes)
+            else np.ascontiguousarray(piece, type_).data
+            for piece in values[kind.name]
+        ]
+        end = start + kind.row * getattr(header, kind.counted)
+    return b"".join(pieces)
