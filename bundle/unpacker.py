@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bundle.errors import MissingError
 from bundle.medium.reader import OpenBundle, open_bundle
 from bundle.state.receiver import TrustChoice, record_applied
+from bundle.target.base import require_space
 from bundle.unpacking.contents import Contents
 from bundle.unpacking.run import assemble
 from bundle.unpacking.sink import Staging
@@ -94,10 +95,7 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         placement.missing = await placement.target.missing(
             placement.artifact, placement.recipe
         )
-    for target in request.targets:
-        target.require_space(
-            (one.recipe, one.missing) for one in placements if one.target is target
-        )
+    require_space((one.target, one.recipe, one.missing) for one in placements)
     placed = await _place(request, opened, placements, reporter)
     await asyncio.to_thread(record_applied, request.trust, opened.facts, clock)
     return UnpackReport(

@@ -4,8 +4,8 @@ A target answers three questions and does one thing. It says which kinds it
 takes, which files of a recipe it lacks, and how much room there is; and it makes
 verified files appear under their names. The order of a run:
 
-1. ``missing`` for every artifact, then ``require_space``. Both only read: a run
-   that is refused up to here leaves the target byte for byte as it was.
+1. ``missing`` for every artifact, then ``require_space`` for all targets. Both
+   only read: a run that is refused up to here leaves the target as it was.
 2. ``begin``, which makes ``staging`` and clears what a killed run left there.
 3. For each artifact, put the missing content into ``staging``, verified and
    flushed, and call ``publish``, even when nothing is missing: names may be.
@@ -152,45 +152,65 @@ class Target(ABC):
         """
         return _room(self).bytes
 
-    def require_space(self, needs: Iterable[tuple[Recipe, Sequence[int]]]) -> None:
-        """Refuse work that would not fit, counting whole blocks and file entries.
 
-        Raises:
-            SpaceError: it needs more than there is; nothing was written.
-        """
-        room = _room(self)
-        needed = files = 0
-        for recipe, missing in needs:
-            for size in self.needed_sizes(recipe, missing):
-                needed += -(-size // room.block) * room.block
-                files += 1
-        if needed > room.bytes:
-            raise SpaceError(
-                f"{self.location}: {needed} bytes are needed and {room.bytes} are free",
-                advice=f"free {needed - room.bytes} bytes there, or choose another "
-                "target",
-            )
-        if room.files is not None and files > room.files:
-            raise SpaceError(
-                f"{self.location}: {files} files are needed and the file system has "
-                f"room for {room.files}",
-                advice="remove files there, or choose another target",
-            )
+def require_space(needs: Iterable[tuple[Target, Recipe, Sequence[int]]]) -> None:
+    """Refuse work that would not fit, counting whole blocks and file entries.
+
+    Targets on one file system share its room. ``needs`` are recipes and the
+    indices that their targets are missing.
+
+    Raises:
+        SpaceError: it needs more than there is; nothing was written.
+        TargetError: a target or the directory above it does not exist.
+    """
+    rooms: dict[int, _Room] = {}
+    for target, recipe, missing in needs:
+        found = _room(target)
+        room = rooms.setdefault(found.device, found)
+        for size in target.needed_sizes(recipe, missing):
+            room.needed_bytes += -(-size // room.block) * room.block
+            room.needed_files += 1
+    for room in rooms.values():
+        room.check()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Room:
+    """A file system: what is free and what is asked of it."""
+
+    device: int
+    location: str
     bytes: int
     block: int
     files: int | None
+    needed_bytes: int = 0
+    needed_files: int = 0
+
+    def check(self) -> None:
+        if self.needed_bytes > self.bytes:
+            raise SpaceError(
+                f"{self.location}: {self.needed_bytes} bytes are needed and "
+                f"{self.bytes} are free",
+                advice=f"free {self.needed_bytes - self.bytes} bytes there, or choose "
+                "another target",
+            )
+        if self.files is not None and self.needed_files > self.files:
+            raise SpaceError(
+                f"{self.location}: {self.needed_files} files are needed and the file "
+                f"system has room for {self.files}",
+                advice="remove files there, or choose another target",
+            )
 
 
 def _room(target: Target) -> _Room:
     place = nearest(target.root)
     with target_errors(place):
         status = os.statvfs(place)
+        device = place.stat().st_dev
     block = status.f_frsize or status.f_bsize or 4096
     return _Room(
+        device=device,
+        location=target.location,
         bytes=status.f_bavail * block,
         block=block,
         files=status.f_favail if status.f_files else None,

@@ -17,7 +17,7 @@ from bundle.format.recipe import Recipe
 from bundle.format.recipe_builder import ChunkRun, RecipeBuilder
 from bundle.format.recipe_layout import Mode
 from bundle.format.release import Artifact
-from bundle.target.base import Published
+from bundle.target.base import Published, require_space
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -132,8 +132,8 @@ async def _unpack(target: Target, samples: tuple[Sample, ...]) -> Published:
         index: await target.missing(item.artifact, item.recipe)
         for index, item in enumerate(samples)
     }
-    target.require_space(
-        (samples[index].recipe, lacking) for index, lacking in missing.items()
+    require_space(
+        (target, samples[index].recipe, lacking) for index, lacking in missing.items()
     )
     await target.begin()
     done = Published(0, 0, 0)

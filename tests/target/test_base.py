@@ -6,7 +6,7 @@ import pytest
 
 from bundle.errors import SpaceError, TargetError
 from bundle.format.recipe import Recipe
-from bundle.target.base import Published
+from bundle.target.base import Published, require_space
 from bundle.target.tree import TreeTarget
 from tests.target.sample import sample
 
@@ -24,9 +24,9 @@ def test_what_does_not_fit_is_refused_before_the_first_byte(tmp_path: Path) -> N
     target = _Wanting(tmp_path / "new")
     free, block = target.free_bytes(), os.statvfs(tmp_path).f_frsize
     most = free - 1024 * block
-    target.require_space([(RECIPE, [most])])
+    require_space([(target, RECIPE, [most])])
     with pytest.raises(SpaceError, match="bytes are needed") as caught:
-        target.require_space([(RECIPE, [2 * free])])
+        require_space([(target, RECIPE, [2 * free])])
     assert "free" in caught.value.advice
     assert not (tmp_path / "new").exists()
 
@@ -38,9 +38,9 @@ def test_a_file_takes_whole_blocks(
     monkeypatch.setattr(os, "statvfs", lambda _: small)
     target = _Wanting(tmp_path)
     assert target.free_bytes() == 3 * 4096
-    target.require_space([(RECIPE, [1, 4097])])
+    require_space([(target, RECIPE, [1, 4097])])
     with pytest.raises(SpaceError, match="16384 bytes are needed and 12288 are free"):
-        target.require_space([(RECIPE, [1, 4097]), (RECIPE, [1])])
+        require_space([(target, RECIPE, [1, 4097]), (target, RECIPE, [1])])
 
 
 def test_a_file_system_that_takes_no_more_files_is_full(
@@ -50,9 +50,20 @@ def test_a_file_system_that_takes_no_more_files_is_full(
     full[5:8] = 1000, 2, 2
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(full))
     target = _Wanting(tmp_path)
-    target.require_space([(RECIPE, [1, 1])])
+    require_space([(target, RECIPE, [1, 1])])
     with pytest.raises(SpaceError, match="3 files are needed"):
-        target.require_space([(RECIPE, [1, 1]), (RECIPE, [1])])
+        require_space([(target, RECIPE, [1, 1]), (target, RECIPE, [1])])
+
+
+def test_targets_on_one_file_system_share_its_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = os.statvfs_result((4096, 4096, 9, 9, 3, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: small)
+    one, two = _Wanting(tmp_path / "one"), _Wanting(tmp_path / "two")
+    require_space([(one, RECIPE, [4096]), (two, RECIPE, [8192])])
+    with pytest.raises(SpaceError, match="16384 bytes are needed and 12288 are free"):
+        require_space([(one, RECIPE, [8192]), (two, RECIPE, [8192])])
 
 
 def test_there_is_no_room_where_nothing_is(tmp_path: Path) -> None:
