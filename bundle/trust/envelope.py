@@ -141,6 +141,7 @@ def parse(data: bytes, *, limit: int) -> Envelope:
     if len({signature.keyid for signature in signatures}) != len(signatures):
         raise FormatError("two signatures with one key id", rule="20.1.5")
     payload = _from_base64(document.payload, "payload")
+    _check_spelling(data, document)
     return Envelope(payload, document.payload_type, signatures)
 
 
@@ -220,7 +221,10 @@ def parse_detached(data: bytes) -> Signature:
         FormatError: rule 20.4.1 is broken.
     """
     limit = MAX_DETACHED_SIGNATURE
-    return _parse_signature(read_json(data, _Signature, limit=limit, rule="20.4.1"))
+    item = read_json(data, _Signature, limit=limit, rule="20.4.1")
+    signature = _parse_signature(item)
+    _check_spelling(data, item)
+    return signature
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
@@ -231,6 +235,15 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     """
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _check_spelling(data: bytes, document: _Envelope | _Signature) -> None:
+    """Refuse blanks, escapes and another order of members (20.1.9).
+
+    So no byte of an envelope can be added or changed unnoticed.
+    """
+    if write_json(document) != data:
+        raise FormatError("not the one way to write this JSON", rule="20.1.9")
 
 
 def _parse_signature(item: _Signature) -> Signature:

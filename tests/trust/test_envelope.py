@@ -25,7 +25,12 @@ LIMIT = 1 << 20
 def changed(**members: object) -> bytes:
     """Return a good envelope with some members replaced."""
     document = json.loads(envelope.sign(b"payload", TYPE, [key(1)]))
-    return json.dumps({**document, **members}).encode()
+    return spelt({**document, **members})
+
+
+def spelt(document: object) -> bytes:
+    """Return ``document`` as JSON without blanks and escapes (20.1.9)."""
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def signature(**members: object) -> dict[str, Any]:
@@ -101,6 +106,37 @@ def test_anything_after_an_envelope_is_refused(tail: bytes) -> None:
 def test_an_envelope_over_the_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(LimitError, match=r"rule 20\.1\.1"):
         envelope.verify(b"\xff" * 1001, TYPE, KEYS, 1, limit=1000)
+
+
+def respelt(data: bytes, before: str, after: str) -> bytes:
+    assert before.encode() in data
+    return data.replace(before.encode(), after.encode(), 1)
+
+
+SPELLINGS = {
+    "a blank first": ("{", " {"),
+    "a blank inside": (":", ": "),
+    "a line end last": ("]}", "]}\n"),
+    "a slash that is escaped": ("/", "\\/"),
+    "a letter that is escaped": ("application", "\\u0061pplication"),
+    "a key that is escaped": ('"keyid"', '"\\u006beyid"'),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), SPELLINGS.values(), ids=SPELLINGS)
+def test_there_is_one_way_to_write_an_envelope(before: str, after: str) -> None:
+    """Any JSON reader takes these for the same document."""
+    data = envelope.sign(b"payload", TYPE, [key(1)])
+    mutant = respelt(data, before, after)
+    assert json.loads(mutant) == json.loads(data)
+    with pytest.raises(FormatError, match=r"rule 20\.1\.9"):
+        verify(mutant)
+
+
+def test_members_have_an_order() -> None:
+    document = json.loads(envelope.sign(b"payload", TYPE, [key(1)]))
+    with pytest.raises(FormatError, match=r"rule 20\.1\.9"):
+        verify(spelt(dict(reversed(document.items()))))
 
 
 # -- members -------------------------------------------------------------------
@@ -214,7 +250,7 @@ def test_a_signature_is_good_for_one_type_of_payload_alone() -> None:
     relabelled = json.loads(data)
     relabelled["payloadType"] = TYPE
     with pytest.raises(TrustError, match=r"rule 20\.3\.3"):
-        verify(json.dumps(relabelled).encode())
+        verify(spelt(relabelled))
 
 
 def test_length_and_type_cannot_be_shifted_into_each_other() -> None:
@@ -247,7 +283,7 @@ def test_a_stranger_under_a_known_name_does_not_count() -> None:
         if item["keyid"] == key(9).public.keyid:
             item["keyid"] = key(2).public.keyid
     with pytest.raises(TrustError, match="1 of 2"):
-        verify(json.dumps(stolen).encode(), threshold=2)
+        verify(spelt(stolen), threshold=2)
 
 
 def test_one_key_listed_twice_counts_once() -> None:
@@ -329,12 +365,21 @@ def test_a_detached_signature_is_the_one_of_an_envelope() -> None:
     [
         b"",
         b"{}",
-        json.dumps(signature(extra=1)).encode(),
-        json.dumps([signature()]).encode(),
-        json.dumps(signature(keyid="x")).encode(),
-        json.dumps(signature()).encode() + b" " * 4096,
+        spelt(signature(extra=1)),
+        spelt([signature()]),
+        spelt(signature(keyid="x")),
+        spelt(signature()) + b" ",
+        spelt(signature()) + b" " * 4096,
     ],
-    ids=["empty", "no members", "a member more", "a list", "a bad id", "too long"],
+    ids=[
+        "empty",
+        "no members",
+        "a member more",
+        "a list",
+        "a bad id",
+        "a blank more",
+        "too long",
+    ],
 )
 def test_malformed_detached(data: bytes) -> None:
     with pytest.raises(FormatError, match=r"rule 20\."):
