@@ -12,7 +12,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO, cast
 
-from bundle.cli.parser import MAX_JOBS, parse
+from bundle.cli.parser import parse
+from bundle.cli.values import MAX_JOBS
 from bundle.cli.variables import on_or_off
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli.parser import DEFAULT_VOLUME
 from bundle.cli.session import run
 from bundle.cli.units import count_text, revision_text, size_text
+from bundle.cli.values import DEFAULT_VOLUME
 from bundle.cli.watch import watching
 from bundle.errors import PartialError
 
@@ -34,10 +34,7 @@ def pack(options: argparse.Namespace, session: Session) -> None:
         report = run(packer.pack(request, reporter))
     _print(report, options.verb, output)
     if report.bundle is not None:
-        root = _directory(Path(options.key)) / "1.root.json"
-        output.hint("next: check it, carry it, and unpack it there:")
-        output.hint(f"  {_command('verify', report.bundle, '--trust', root)}")
-        output.hint(f"  {_command('unpack', report.bundle.name, '--to')} TARGET")
+        _say_next(report.bundle, Path(options.key), output)
     if report.problems:
         raise PartialError(
             f"left out: {count_text(len(report.problems), 'problem')}",
@@ -141,9 +138,13 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         output.answer(str(report.bundle))
 
 
-def _directory(key: Path) -> Path:
-    """Return the directory of a key that may be named by itself."""
-    return key if key.is_dir() else key.parent
+def _say_next(bundle: Path, key: Path, output: Output) -> None:
+    """Say what to type next, here and behind the gap."""
+    root = (key if key.is_dir() else key.parent) / "1.root.json"
+    trust = ("--trust", root) if root.exists() else ()
+    output.hint("next: check it, carry it, and unpack it there:")
+    output.hint(f"  {_command('verify', bundle, *trust)}")
+    output.hint(f"  {_command('unpack', bundle.name, '--to')} TARGET")
 
 
 def _command(verb: str, *words: object) -> str:

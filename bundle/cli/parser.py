@@ -10,19 +10,12 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, Never
 
-from bundle.cli.units import parse_size
+from bundle.cli.values import days, jobs, slug, volume_size
 from bundle.cli.variables import Help, Variables
-from bundle.errors import FormatError, UsageError
-from bundle.limits import GIB, MAX_VOLUME, MIN_VOLUME
+from bundle.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-MAX_JOBS: Final = 256
-"""Worker threads of one run: each owns its buffers."""
-
-MAX_EXPIRES_DAYS: Final = 36_500
-"""Days until a release expires: a century."""
 
 _SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree):")
 
@@ -162,7 +155,7 @@ class _Commands:
         options.switch("--json", "results and errors as JSON lines on stdout")
         options.switch("--quiet", "no progress, no tables, no hints")
         options.option(
-            "--jobs", "N", "worker threads; default: the processors", reads=_jobs
+            "--jobs", "N", "worker threads; default: the processors", reads=jobs
         )
         return options
 
@@ -172,7 +165,7 @@ def _key_init(commands: _Commands) -> None:
         "init", "bundle.cli.key:init", "make a root key and a packer key"
     )
     options.parser.add_argument("directory", metavar="DIR", help="where they go")
-    options.option("--name", "NAME", "a label that the root carries", reads=_slug)
+    options.option("--name", "NAME", "a label that the root carries", reads=slug)
 
 
 def _trust_enrol(commands: _Commands) -> None:
@@ -202,19 +195,19 @@ def _pack(commands: _Commands) -> None:
     )
     options.option("--out", "DIR", "where the bundle goes", required=True)
     options.option(
-        "--stream", "NAME", "the line of releases", reads=_slug, required=True
+        "--stream", "NAME", "the line of releases", reads=slug, required=True
     )
     options.option("--key", "DIR", "what `bundle key init` made", required=True)
     options.switch("--add", "keep what the previous release holds")
     options.option("--after", "RELEASE", "follow this bundle's or file's release")
     options.several(
-        "--audience", "SITE", "who may read it; default: anyone", reads=_slug
+        "--audience", "SITE", "who may read it; default: anyone", reads=slug
     )
-    options.option("--expires", "DAYS", "days until readers warn", reads=_days)
+    options.option("--expires", "DAYS", "days until readers warn", reads=days)
     options.several("--include", "GLOB", "only what matches, on artifact/path")
     options.several("--exclude", "GLOB", "not what matches, on artifact/path")
     options.option(
-        "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=_volume_size
+        "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=volume_size
     )
     options.switch("--keep-going", "pack the rest when a source is damaged")
     options.switch("--dry-run", "print what would be packed and write nothing")
@@ -289,7 +282,7 @@ def _reading(options: Variables) -> None:
     """Add what every verb takes that reads a bundle."""
     options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
     options.option(
-        "--site", "NAME", "the site this is, for a release's audience", reads=_slug
+        "--site", "NAME", "the site this is, for a release's audience", reads=slug
     )
     options.switch("--strict", "refuse what has expired")
     _state(options)
@@ -297,52 +290,3 @@ def _reading(options: Variables) -> None:
 
 def _state(options: Variables) -> None:
     options.option("--state", "DIR", "what is remembered here; default: XDG state")
-
-
-def _slug(text: str) -> str:
-    """Return a name of a stream or a site.
-
-    Raises:
-        ValueError: it has a character that such names do not have.
-    """
-    from bundle.paths import check_slug
-
-    try:
-        return check_slug(text, rule="2.2")
-    except FormatError as error:
-        raise ValueError(str(error)) from None
-
-
-def _jobs(text: str) -> int:
-    return _whole(text, 1, MAX_JOBS)
-
-
-def _days(text: str) -> int:
-    return _whole(text, 1, MAX_EXPIRES_DAYS)
-
-
-def _whole(text: str, low: int, high: int) -> int:
-    """Return a whole number between bounds.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    if not (text.isascii() and text.isdigit() and low <= int(text[:9]) <= high):
-        raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
-    return int(text)
-
-
-def _volume_size(text: str) -> int:
-    """Return the size of a volume.
-
-    Raises:
-        ValueError: it is not a size, or not one that a volume can have.
-    """
-    size = parse_size(text)
-    if not MIN_VOLUME <= size <= MAX_VOLUME:
-        raise ValueError(f"{text!r} is not between 8MiB and 4095MiB")
-    return size
-
-
-DEFAULT_VOLUME: Final = GIB
-"""Bytes of a volume when ``--volume-size`` says nothing."""

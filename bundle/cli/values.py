@@ -1,0 +1,73 @@
+"""What the values of options may be; each reader raises ValueError for the rest."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bundle.cli.units import parse_size
+from bundle.errors import FormatError
+from bundle.limits import GIB, MAX_VOLUME, MIN_VOLUME
+
+MAX_JOBS: Final = 256
+"""Worker threads of one run: each owns its buffers."""
+
+MAX_EXPIRES_DAYS: Final = 36_500
+"""Days until a release expires: a century."""
+
+DEFAULT_VOLUME: Final = GIB
+"""Bytes of a volume when ``--volume-size`` says nothing."""
+
+
+def slug(text: str) -> str:
+    """Return a name of a stream or a site.
+
+    Raises:
+        ValueError: it has a character that such names do not have.
+    """
+    from bundle.paths import check_slug
+
+    try:
+        return check_slug(text, rule="2.2")
+    except FormatError as error:
+        raise ValueError(str(error)) from None
+
+
+def jobs(text: str) -> int:
+    """Return a number of worker threads.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _whole(text, 1, MAX_JOBS)
+
+
+def days(text: str) -> int:
+    """Return a number of days until a release expires.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _whole(text, 1, MAX_EXPIRES_DAYS)
+
+
+def volume_size(text: str) -> int:
+    """Return the size of a volume.
+
+    Raises:
+        ValueError: it is not a size, or not one that a volume can have.
+    """
+    size = parse_size(text)
+    if not MIN_VOLUME <= size <= MAX_VOLUME:
+        raise ValueError(f"{text!r} is not between 8MiB and 4095MiB")
+    return size
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    """Return a whole number between bounds.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if not (text.isascii() and text.isdigit() and low <= int(text[:9]) <= high):
+        raise ValueError(f"{text!r} is not a whole number from {low} to {high}")
+    return int(text)
