@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from bundle.codec.encoding import Encoding
 from bundle.digest import Digest, digest_of
 from bundle.errors import FormatError, TruncatedError
 from bundle.format.descriptor import (
@@ -30,7 +31,6 @@ from bundle.format.recipes import serialize_recipes
 from bundle.format.release import Artifact, Budgets, Release, Stream, TrustVersion
 from bundle.format.shards import serialize_shards
 from bundle.format.volume import (
-    RAW,
     VolumeHeader,
     VolumeTail,
     frame_of,
@@ -61,7 +61,7 @@ def run_of(*chunks: bytes) -> ChunkRun:
 def tiny_volume() -> bytes:
     """Return the volume of the worked example: one raw frame of one chunk."""
     header = serialize_volume_header(VolumeHeader(1))
-    frame = frame_of((RAW, 0, 0), *_columns(HELLO), HELLO)
+    frame = frame_of((Encoding.RAW, 0, 0), *_columns(HELLO), HELLO)
     body = header + b"".join(serialize_frame(frame, HELLO))
     zero = np.zeros(1, np.uint32)
     index = serialize_index(frame.ids, zero + 64, zero, frame.lengths)

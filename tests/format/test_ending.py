@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from bundle.codec.encoding import Encoding
 from bundle.errors import FormatError
 from bundle.format.columns import RECORD_SIZE
 from bundle.format.ending import serialize_ending
 from bundle.format.index import VolumeIndex
 from bundle.format.volume import (
-    RAW,
     FrameHeader,
     frame_of,
     parse_frame,
@@ -18,7 +18,7 @@ from tests.format.samples import ids_of, tiny_volume
 
 def _frame(*chunks: bytes) -> FrameHeader:
     lengths = np.array([len(chunk) for chunk in chunks], np.uint32)
-    return frame_of((RAW, 0, 0), ids_of(*chunks), lengths, b"".join(chunks))
+    return frame_of((Encoding.RAW, 0, 0), ids_of(*chunks), lengths, b"".join(chunks))
 
 
 def test_the_worked_example_can_end_in_one_way() -> None:

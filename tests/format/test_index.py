@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from bundle.codec.encoding import Encoding
 from bundle.errors import FormatError, LimitError
 from bundle.format.index import VolumeIndex, serialize_index
-from bundle.format.volume import RAW, frame_of
+from bundle.format.volume import frame_of
 from bundle.limits import MAX_CHUNK
 from tests.format.samples import assert_refused, assert_whole, ids_of, patched
 
@@ -135,7 +136,7 @@ def test_no_index_is_written_that_cannot_be_read() -> None:
 def test_an_index_that_lies_about_a_frame_is_refused() -> None:
     chunks = (b"one", b"three", b"seventeen")
     lengths = np.array([len(chunk) for chunk in chunks], np.uint32)
-    frame = frame_of((RAW, 0, 0), ids_of(*chunks), lengths, b"".join(chunks))
+    frame = frame_of((Encoding.RAW, 0, 0), ids_of(*chunks), lengths, b"".join(chunks))
     starts = np.array([0, 3, 8], np.uint32)
     offsets = np.full(3, 64, np.uint32)
     VolumeIndex.parse(serialize_index(frame.ids, offsets, starts, lengths)).check_frame(
