@@ -266,4 +266,5 @@ def _body(
         data = data[wanted]
     headers["Content-Type"] = "application/octet-stream"
     headers["Accept-Ranges"] = "bytes"
+    headers["Content-Length"] = str(len(data))  # aiohttp leaves 0 out of HEAD
     return web.Response(status=status, headers=headers, body=data)
