@@ -99,6 +99,7 @@ class Loader:
                 intake.literal = opened.read(0, intake.file.size)
                 intake.update(intake.literal)
                 intake.conclude()
+                self._reporter.advanced(len(intake.literal))
             else:
                 yield from self._regions(intake, opened)
             opened.check_unchanged()

@@ -83,14 +83,14 @@ def init(directory: Path, name: str | None, now: float) -> Root:
     made = read_root(root)
     read_roles(made, roles)
     files = {
-        ROOT_KEY: (root_key.to_pem(), 0o600),
-        PACKER_KEY: (packer_key.to_pem(), 0o600),
-        "1.root.json": (root, 0o644),
-        "1.roles.json": (roles, 0o644),
+        ROOT_KEY: root_key.to_pem(),
+        PACKER_KEY: packer_key.to_pem(),
+        "1.root.json": root,
+        "1.roles.json": roles,
     }
     _refuse_existing(directory, files)
-    for file_name, (data, mode) in files.items():
-        create_file(directory / file_name, data, mode=mode)
+    for file_name, data in files.items():
+        create_file(directory / file_name, data)
     return made
 
 
