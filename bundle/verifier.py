@@ -10,13 +10,11 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bundle.errors import IntegrityError, MissingError
-from bundle.format import layout
+from bundle.errors import IntegrityError
 from bundle.format.recipe import Mode
-from bundle.limits import MAX_ENVELOPE
 from bundle.medium.chunks import ChunkReader
-from bundle.medium.files import read_whole
-from bundle.medium.reader import OpenBundle, names_on, open_bundle
+from bundle.medium.reader import OpenBundle, open_bundle
+from bundle.medium.surroundings import check_surroundings
 from bundle.unpacking.contents import Contents
 from bundle.unpacking.run import assemble
 from bundle.unpacking.sink import Discard
@@ -76,6 +74,19 @@ async def verify(
     opened = await asyncio.to_thread(open_bundle, bundle, trust, clock, keep=False)
     for warning in opened.warnings:
         reporter.warned(warning)
+    assembly = await check_volumes(opened, jobs, reporter)
+    warnings = await asyncio.to_thread(check_surroundings, opened)
+    return _report(opened, assembly, opened.warnings + warnings)
+
+
+async def check_volumes(opened: OpenBundle, jobs: int, reporter: Reporter) -> Assembly:
+    """Put every file of an open bundle together, and keep nothing.
+
+    Raises:
+        FormatError, IntegrityError: a volume is damaged, or a recipe lies.
+        MissingError: a volume or a chunk is not here.
+        StoreError: the medium cannot be read.
+    """
     contents = Contents()
     for recipe in opened.recipes.values():
         for index in range(recipe.files):
@@ -87,8 +98,7 @@ async def verify(
     reporter.finished()
     if not opened.manifest.requires.count:
         assembly.check_complete()
-    stray = await asyncio.to_thread(_check_surroundings, opened)
-    return _report(opened, assembly, stray)
+    return assembly
 
 
 async def _assemble(
@@ -111,32 +121,8 @@ async def _assemble(
     )
 
 
-def _check_surroundings(opened: OpenBundle) -> tuple[str, ...]:
-    """Check what no other reader looks at; return the names of stray files.
-
-    Raises:
-        IntegrityError: a file in ``copy/`` is not the original.
-    """
-    for name in (layout.RELEASE, layout.MANIFEST):
-        original = read_whole(opened.path / name, MAX_ENVELOPE)
-        copy = opened.path / layout.COPY / name
-        try:
-            same = read_whole(copy, MAX_ENVELOPE) == original
-        except MissingError:
-            same = False
-        if not same:
-            raise IntegrityError(
-                f"{layout.COPY}/{name} is missing or not the same as {name}",
-                rule="4.8",
-                advice="the bundle can still be unpacked; the copy cannot repair it",
-            )
-    signed = {volume.name for volume in opened.manifest.volumes}
-    listed = signed | layout.FIXED
-    return tuple(sorted(set(names_on(opened.path)) - listed))
-
-
 def _report(
-    opened: OpenBundle, assembly: Assembly, stray: tuple[str, ...]
+    opened: OpenBundle, assembly: Assembly, warnings: tuple[str, ...]
 ) -> VerifyReport:
     incomplete = {id(content.recipe) for content in assembly.unfinished()}
     artifacts, left = [], []
@@ -159,9 +145,6 @@ def _report(
                 state,
             )
         )
-    warnings = opened.warnings
-    if stray:
-        warnings += (f"not part of the bundle, not looked at: {', '.join(stray[:20])}",)
     return VerifyReport(
         stream=opened.release.stream.name,
         seq=opened.release.seq,

@@ -18,12 +18,54 @@ from bundle.errors import (
     StoreError,
     TruncatedError,
 )
-from bundle.limits import SHARD
+from bundle.limits import MAX_DIRECTORY_SCAN, SHARD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from bundle.format.shards import Shards
+
+
+def is_there(path: Path) -> bool:
+    """Say whether a medium has something of this name, whatever it is.
+
+    Raises:
+        StoreError: the medium cannot be read.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    return True
+
+
+def names_on(directory: Path) -> list[str]:
+    """Return the names in a directory of a medium, none where there is none.
+
+    Raises:
+        FormatError: it is a link (rule 4.4), or there are more than
+            ``MAX_DIRECTORY_SCAN`` names (rule 4.7).
+        StoreError: the medium cannot be read.
+    """
+    names: list[str] = []
+    if directory.is_symlink():
+        raise FormatError(f"{directory.name} is a link", rule="4.4")
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                names.append(entry.name)
+                if len(names) > MAX_DIRECTORY_SCAN:
+                    raise FormatError(
+                        f"{directory.name}/ has over {MAX_DIRECTORY_SCAN} entries",
+                        rule="4.7",
+                    )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(f"{directory}: {error.strerror}") from error
+    return sorted(names)
 
 
 def open_regular(path: Path) -> tuple[int, int]:

@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from blake3 import blake3
+
 from bundle.digest import Digest, digest_of
 from bundle.errors import FormatError, IntegrityError, MissingError
 from bundle.format import layout
@@ -25,18 +27,18 @@ from bundle.format.shards import Shards, shard_starts
 from bundle.limits import (
     MAX_APPROVAL,
     MAX_DETACHED_SIGNATURE,
-    MAX_DIRECTORY_SCAN,
     MAX_ENVELOPE,
     MAX_SHARDS_FILE,
-    MAX_SIGNATURES,
     MAX_TRUST_FILE,
     MIB,
     SHARD,
 )
-from bundle.medium.files import ShardedFile, read_whole
+from bundle.medium.files import ShardedFile, is_there, names_on, read_whole
 from bundle.state.receiver import TrustChoice, load_trust, recall
 from bundle.trust.chain import file_versions
+from bundle.trust.envelope import parse_detached
 from bundle.trust.policy import Decision, ReleaseFacts, judge
+from bundle.trust.roles import APPROVER
 from bundle.wire import read_moment
 
 if TYPE_CHECKING:
@@ -119,15 +121,15 @@ def open_bundle(
         FormatError, IntegrityError: it is damaged.
         TrustError: it is not signed by whom this receiver trusts, or not for it.
     """
-    if not (path / layout.MANIFEST).exists():
+    if not is_there(path / layout.MANIFEST):
         raise MissingError(
             f"{path}: there is no {layout.MANIFEST} here",
             advice="name the bundle's own directory; if it is, the bundle is "
             "unfinished: pack or copy it again",
         )
-    trust = load_trust(choice, _read_trust(path), clock, keep=keep)
+    trust = load_trust(choice, read_trust(path), clock, keep=keep)
     signed = trust.verify_release(
-        read_whole(path / layout.RELEASE, MAX_ENVELOPE), _read_approvals(path)
+        read_whole(path / layout.RELEASE, MAX_ENVELOPE), _read_approvals(path, trust)
     )
     described = trust.verify_manifest(read_whole(path / layout.MANIFEST, MAX_ENVELOPE))
     digest = digest_of(signed.payload)
@@ -170,27 +172,13 @@ def _facts(release: Release, digest: Digest) -> ReleaseFacts:
     )
 
 
-def names_on(directory: Path) -> list[str]:
-    """Return the names in a directory of a medium, none where there is none.
+def read_trust(path: Path) -> dict[str, bytes]:
+    """Return the root and roles files of the bundle in ``path``, by name.
 
     Raises:
-        FormatError: there are more than ``MAX_DIRECTORY_SCAN`` (rule 4.7).
+        FormatError: one is too large or no regular file.
+        StoreError: the medium cannot be read.
     """
-    names: list[str] = []
-    try:
-        for entry in directory.iterdir():
-            names.append(entry.name)
-            if len(names) > MAX_DIRECTORY_SCAN:
-                raise FormatError(
-                    f"{directory.name}/ has over {MAX_DIRECTORY_SCAN} entries",
-                    rule="4.7",
-                )
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return names
-
-
-def _read_trust(path: Path) -> dict[str, bytes]:
     directory = path / layout.TRUST
     names = names_on(directory)
     return {
@@ -200,13 +188,17 @@ def _read_trust(path: Path) -> dict[str, bytes]:
     }
 
 
-def _read_approvals(path: Path) -> list[bytes]:
-    directory = path / layout.SIGNATURES
-    names = sorted(name for name in names_on(directory) if name.endswith(".json"))
-    return [
-        read_whole(directory / name, MAX_DETACHED_SIGNATURE)
-        for name in names[:MAX_SIGNATURES]
-    ]
+def _read_approvals(path: Path, trust: Trust) -> list[bytes]:
+    """Return the detached signatures of approvers; a damaged one counts as none."""
+    approvers = trust.roles.by_name.get(APPROVER)
+    found: list[bytes] = []
+    for key in () if approvers is None else approvers.keys:
+        name = f"{layout.SIGNATURES}/{key.keyid}.json"
+        with contextlib.suppress(FormatError, IntegrityError, MissingError):
+            data = read_whole(path / name, MAX_DETACHED_SIGNATURE)
+            parse_detached(data)
+            found.append(data)
+    return found
 
 
 def _read(path: Path, descriptor: Descriptor, limit: int) -> bytes:
@@ -230,9 +222,11 @@ def _read_recipes(
 ) -> dict[str, Recipe]:
     file = ShardedFile(path / layout.RECIPES, manifest.recipes.size, shards, 0)
     try:
-        data, forget = _hold(file)
+        data, whole, forget = _hold(file)
     finally:
         file.close()
+    if whole != manifest.recipes.raw:
+        raise IntegrityError("recipes.bdr is not the one that was signed", rule="3.2.4")
     recipes = Recipes.parse(data)
     if str(recipes.contents) != manifest.contents:
         raise IntegrityError("recipes.bdr is of other contents", rule="7.1.7")
@@ -240,7 +234,6 @@ def _read_recipes(
         raise IntegrityError("recipes.bdr carries other recipes", rule="9.2.4")
     manifest.requires.check(recipes.required.tobytes())
     found = {}
-    promised = {one.recipe.digest: one for one in release.artifacts}
     for entry in recipes.entries:
         base = entry.offset
 
@@ -248,24 +241,36 @@ def _read_recipes(
             forget(base + first, base + last)
 
         digest = str(entry.digest)
-        recipe = Recipe.parse(recipes.read(entry), release=release_range)
-        promised[digest].check_recipe(recipe, release.budgets)
-        found[digest] = recipe
+        found[digest] = Recipe.parse(recipes.read(entry), release=release_range)
+    for artifact in release.artifacts:
+        if artifact.recipe.digest in found:
+            artifact.check_recipe(found[artifact.recipe.digest], release.budgets)
     return found
 
 
-def _hold(file: ShardedFile) -> tuple[memoryview, Callable[[int, int], None]]:
-    """Take a file off the medium, checked; where it is large, out of memory too."""
+def _hold(
+    file: ShardedFile,
+) -> tuple[memoryview, bytes, Callable[[int, int], None]]:
+    """Take a file off the medium, checked; where it is large, out of memory too.
+
+    Returns its bytes, their digest, and what to call with a range of them that
+    is not needed in memory any more.
+    """
     count = -(-file.size // SHARD)
+    whole = blake3()
     if file.size <= HELD:
         held = memoryview(bytearray(count * SHARD))
         for number in range(count):
-            file.read_shard(number, held[number * SHARD :])
-        return held[: file.size].toreadonly(), lambda _first, _last: None
+            shard = held[number * SHARD :]
+            whole.update(shard[: file.read_shard(number, shard)])
+        data = held[: file.size].toreadonly()
+        return data, whole.digest(), lambda _first, _last: None
     window = memoryview(bytearray(SHARD))
     with tempfile.TemporaryFile(prefix="bundle-recipes-") as spool:
         for number in range(count):
-            spool.write(window[: file.read_shard(number, window)])
+            shard = window[: file.read_shard(number, window)]
+            whole.update(shard)
+            spool.write(shard)
         spool.flush()
         mapped = mmap.mmap(spool.fileno(), file.size, prot=mmap.PROT_READ)
 
@@ -275,4 +280,4 @@ def _hold(file: ShardedFile) -> tuple[memoryview, Callable[[int, int], None]]:
         if start < end:
             mapped.madvise(mmap.MADV_DONTNEED, start, end - start)
 
-    return memoryview(mapped), forget
+    return memoryview(mapped), whole.digest(), forget

@@ -64,7 +64,7 @@ class ShardHasher:
         return self._whole.digest()
 
     def shards(self) -> bytes:
-        """Return the digests of all shards, 32 bytes each, the last one short or not."""
+        """Return the digests of all shards in a row, 32 bytes each."""
         rest = self._shard.digest() if self.size % SHARD else b""
         return bytes(self._shards) + rest
 
