@@ -96,6 +96,8 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
             placement.artifact, placement.recipe
         )
     require_space((one.target, one.recipe, one.missing) for one in placements)
+    if any(one.missing for one in placements):
+        await asyncio.to_thread(_look_for_volumes, opened)
     placed = await _place(request, opened, placements, reporter)
     await asyncio.to_thread(record_applied, request.trust, opened.facts, clock)
     return UnpackReport(
@@ -106,6 +108,12 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         left=left,
         warnings=opened.warnings,
     )
+
+
+def _look_for_volumes(opened: OpenBundle) -> None:
+    """Refuse a bundle whose volumes are not all here, before a target changes."""
+    with opened.volumes():
+        pass
 
 
 def _plan(

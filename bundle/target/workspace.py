@@ -47,6 +47,7 @@ class Workspace:
         self._parts = parts
         self._run = f"{_RUN}{secrets.token_hex(8)}"
         self._lock: int | None = None
+        self._made: list[Path] = []
         self._counter = 0
 
     @property
@@ -67,6 +68,7 @@ class Workspace:
         """
         if self._lock is not None:
             return
+        self._made = self._absent()
         if nearest(self._root) != self._root:
             with Folder.open(self._root.parent) as above, above.make(self._root.name):
                 pass
@@ -88,7 +90,11 @@ class Workspace:
         self.end()
 
     def end(self) -> None:
-        """Remove this run's directory with everything still in it."""
+        """Remove this run's directory with everything still in it.
+
+        What was made for it goes too while it is empty, so that a run that was
+        refused leaves the target as it was.
+        """
         if self._lock is None:
             return
         with (
@@ -97,8 +103,17 @@ class Workspace:
         ):
             if place is not None:
                 _remove(place, self._run)
+        with contextlib.suppress(OSError):
+            for path in reversed(self._made):
+                path.rmdir()
         os.close(self._lock)
         self._lock = None
+
+    def _absent(self) -> list[Path]:
+        """Return the directories from the root to ``.bundle`` that are not there."""
+        levels = range(len(self._parts) + 1)
+        paths = (self._root.joinpath(*self._parts[:level]) for level in levels)
+        return [path for path in paths if not path.exists()]
 
     @contextlib.contextmanager
     def building(self) -> Iterator[Folder]:
