@@ -51,7 +51,11 @@ FILES: Final = {
 @cache
 def trust_files(packers: tuple[int, ...] = (PACKER,)) -> dict[str, bytes]:
     """Return the root and roles of one organisation; made once in a process."""
-    return founded(roles={"packer": ([key(number) for number in packers], 1)}).files
+    return founded(
+        root_keys=[key(1)],
+        root_threshold=1,
+        roles={"packer": ([key(number) for number in packers], 1)},
+    ).files
 
 
 def write_tree(
