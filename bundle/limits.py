@@ -102,6 +102,15 @@ MAX_SHARDS_FILE: Final = 16 * GIB
 MAX_APPROVAL: Final = 64 * MIB
 """Bytes of approval.md."""
 
+MAX_RECEIPT: Final = 2 * KIB
+"""Bytes of a receipt: what fits on one printed page."""
+
+MAX_RECEIPT_RELEASES: Final = 16
+"""Releases of one stream that a receipt names."""
+
+MAX_WANT: Final = 4 * GIB - 64 * KIB
+"""Bytes of a want: 134 million chunks, and a file that FAT32 takes."""
+
 MAX_SEQ_JUMP: Final = 1000
 """Releases one bundle may skip: a stolen key cannot exhaust the numbers."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RELEASE_TYPE: Final = "application/vnd.in-toto+json"
 MANIFEST_TYPE: Final = "application/vnd.bundle.manifest.v1+json"
+RECEIPT_TYPE: Final = "application/vnd.bundle.receipt.v1+json"
 
 _KEYID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
