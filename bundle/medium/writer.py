@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bundle.format.columns import Bytes
     from bundle.format.release import Release
     from bundle.state.keydir import Signer
 
@@ -45,7 +46,8 @@ class Payload:
     """What goes into a bundle beside its volumes, all of it final.
 
     ``release`` is the payload that ``envelope`` signs; ``recipes`` are the bytes
-    of those carried, in the order of the release's artifacts.
+    of those carried, in the order of the release's artifacts. ``required`` has
+    the sorted ids (n, 32) of the chunks that they use and no volume holds.
     """
 
     release: Release
@@ -53,6 +55,7 @@ class Payload:
     envelope: bytes
     recipes: Sequence[bytes]
     approval: bytes
+    required: Bytes = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
 
 
 class BundleWriter:
@@ -81,7 +84,7 @@ class BundleWriter:
         """
         self.volumes.finish()
         contents = payload.release.contents
-        hashers = [self._recipes(contents, payload.recipes)]
+        hashers = [self._recipes(contents, payload)]
         hashers += [volume.hasher for volume in self.volumes.volumes]
         shards = serialize_shards(b"".join(hasher.shards() for hasher in hashers))
         self._write(layout.SHARDS, shards)
@@ -128,12 +131,12 @@ class BundleWriter:
             ),
             shards=Descriptor.of(SHARDS, shards),
             approval=approval,
-            requires=Requires.of(b""),
+            requires=Requires.of(payload.required.tobytes()),
             bytes=payload_sizes + len(shards) + approval.size,
         )
 
-    def _recipes(self, contents: Digest, recipes: Sequence[bytes]) -> ShardHasher:
-        buffers = serialize_recipes(contents, recipes, np.zeros((0, 32), np.uint8))
+    def _recipes(self, contents: Digest, payload: Payload) -> ShardHasher:
+        buffers = serialize_recipes(contents, payload.recipes, payload.required)
         hasher = ShardHasher()
         for buffer in buffers:
             hasher.update(buffer)
