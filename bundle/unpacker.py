@@ -16,7 +16,7 @@ from bundle.errors import MissingError
 from bundle.medium.reader import OpenBundle, open_bundle
 from bundle.state.receiver import TrustChoice, record_applied
 from bundle.target.base import require_space
-from bundle.unpacking.contents import Contents
+from bundle.unpacking.contents import Contents, check_empty_files
 from bundle.unpacking.run import assemble
 from bundle.unpacking.sink import Staging
 
@@ -90,6 +90,8 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
     opened = await asyncio.to_thread(open_bundle, request.bundle, request.trust, clock)
     for warning in opened.warnings:
         reporter.warned(warning)
+    for recipe in opened.recipes.values():
+        check_empty_files(recipe)
     placements, left = _plan(opened, request.targets)
     for placement in placements:
         placement.missing = await placement.target.missing(

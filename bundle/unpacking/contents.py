@@ -1,18 +1,23 @@
 """What has to be put together, and which chunk goes where.
 
-Two files with equal digests are one *content*, put together once. The chunks of
-all contents are rows of columns: a frame's ids are looked up in a batch, and no
-object is made for a chunk that is not at hand.
+Two files that are made of the same parts are one *content*, put together once.
+The chunks of all contents are rows of columns: a frame's ids are looked up in a
+batch, and no object is made for a chunk that is not at hand.
 """
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from blake3 import blake3
 
-from bundle.format.recipe import SegmentKind
+from bundle.errors import IntegrityError
+from bundle.format.columns import windows
+from bundle.format.recipe import Mode, SegmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bundle.format.recipe import Recipe
+
+_SHA256_OF_NOTHING: Final = np.frombuffer(hashlib.sha256(b"").digest(), np.uint8)
+_GIT_OF_NOTHING: Final = np.frombuffer(
+    hashlib.sha1(b"blob 0\0", usedforsecurity=False).digest(), np.uint8
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Contents:
 
     def __init__(self) -> None:
         self.all: list[Content] = []
-        self._known: dict[tuple[bytes, bytes], Content] = {}
+        self._known: dict[bytes, Content] = {}
         self._rows = 0
         self._parts: list[tuple[NDArray[np.uint8], NDArray[np.uint64]]] = []
         self.ids: NDArray[np.uint8] = np.zeros((0, 32), np.uint8)
@@ -84,7 +94,7 @@ class Contents:
 
     def add(self, recipe: Recipe, index: int) -> Content:
         """Return the content of file ``index``, new or known already."""
-        key = recipe.sha256[index].tobytes(), recipe.git_sha1[index].tobytes()
+        key = _makeup(recipe, index)
         content = self._known.get(key)
         if content is None:
             content = Content(len(self.all), recipe, index, self._rows)
@@ -136,6 +146,52 @@ class Contents:
             same = (self.ids[rows] == ids[position]).all(axis=1)
             found.append(rows[same].tolist())
         return found
+
+
+def check_empty_files(recipe: Recipe) -> None:
+    """Refuse a recipe that gives a file of no bytes the digest of some.
+
+    Such files are never put together, so nobody else would notice.
+
+    Raises:
+        IntegrityError: rules 6.7.1 and 6.7.2.
+    """
+    empty = np.flatnonzero((recipe.sizes == 0) & (recipe.modes != Mode.DIRECTORY))
+    for first, last in windows(0, len(empty)):
+        rows = empty[first:last]
+        git_sha1 = recipe.git_sha1[rows]
+        for wrong, rule in (
+            (recipe.sha256[rows] != _SHA256_OF_NOTHING, "6.7.1"),
+            (
+                git_sha1.any(axis=1, keepdims=True) & (git_sha1 != _GIT_OF_NOTHING),
+                "6.7.2",
+            ),
+        ):
+            found = np.flatnonzero(wrong.any(axis=1))
+            if len(found):
+                path = recipe.path(int(rows[found[0]]))
+                raise IntegrityError(
+                    f"{path}: an empty file with the digest of another", rule=rule
+                )
+
+
+def _makeup(recipe: Recipe, index: int) -> bytes:
+    """Return what two files share that are the same parts with the same digests.
+
+    Equal digests alone would not do: a recipe may give the digest of one file to
+    other parts, and has to be found out.
+    """
+    makeup = blake3(recipe.sha256[index].tobytes())
+    makeup.update(recipe.git_sha1[index].tobytes())
+    for segment in recipe.segments(index):
+        makeup.update(struct.pack("<BQQ", segment.kind, segment.count, segment.size))
+        if segment.kind is SegmentKind.LITERAL:
+            makeup.update(recipe.literal(segment))
+        else:
+            for first, last in windows(segment.start, segment.start + segment.count):
+                makeup.update(recipe.chunk_ids[first:last].tobytes())
+                makeup.update(recipe.chunk_lengths[first:last].tobytes())
+    return makeup.digest()
 
 
 def _prefixes(ids: NDArray[np.uint8]) -> NDArray[np.uint64]:
