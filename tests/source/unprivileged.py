@@ -18,13 +18,20 @@ NOBODY = 65534
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """Give a directory that every user may enter."""
-    path = Path(tempfile.mkdtemp())
-    path.chmod(0o755)
+    """Give a directory that every user may enter, in one that is removed with it."""
+    around = Path(tempfile.mkdtemp())
+    path = around / "open"
+    path.mkdir()
     try:
+        for each in (around, path):
+            each.chmod(0o755)
         yield path
     finally:
-        shutil.rmtree(path)
+        for directory, names, _ in os.walk(around):
+            for name in names:
+                if not (Path(directory) / name).is_symlink():
+                    (Path(directory) / name).chmod(0o700)
+        shutil.rmtree(around)
 
 
 def as_nobody(function: Callable[[], Any]) -> Any:  # noqa: ANN401 - any JSON
