@@ -1,0 +1,1 @@
+"""Chunks, recipes and releases at rest."""

@@ -1,0 +1,81 @@
+"""What releases use: which stay, and whether everything they need is there."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bundle.digest import digest_of
+from bundle.errors import IntegrityError, MissingError, NotFoundError, UsageError
+from bundle.format.columns import windows
+from bundle.format.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bundle.store.base import Committed, ReadStore, Retention
+
+
+def order(releases: Iterable[Committed]) -> tuple[Committed, ...]:
+    """Return releases by stream, number and digest."""
+    return tuple(sorted(releases, key=lambda one: (one.stream, one.seq, one.digest)))
+
+
+def dropped(
+    releases: Iterable[Committed], retention: Retention
+) -> tuple[Committed, ...]:
+    """Return the releases that ``retention`` lets go.
+
+    Raises:
+        UsageError: a pin names none of ``releases``.
+    """
+    ordered = order(releases)
+    unknown = retention.pins - {one.digest for one in ordered}
+    if unknown:
+        raise UsageError(
+            f"no release {min(unknown)} in this store",
+            advice="'bundle store stat' lists the releases that are",
+        )
+    gone: list[Committed] = []
+    for _, group in groupby(ordered, key=lambda one: one.stream):
+        older = list(group)[: -retention.keep] if retention.keep else []
+        gone += [one for one in older if one.digest not in retention.pins]
+    return tuple(gone)
+
+
+def check_recipe(digest: str, data: bytes | memoryview) -> None:
+    """Refuse bytes that are not the recipe called ``digest``.
+
+    Raises:
+        IntegrityError: they have another digest.
+    """
+    if str(digest_of(data)) != digest:
+        raise IntegrityError(
+            f"the store's recipe {digest} is damaged",
+            rule="50.4.2",
+            advice="apply a bundle that carries it again",
+        )
+
+
+async def check_held(store: ReadStore, release: Committed) -> None:
+    """Refuse to commit a release that ``store`` does not hold whole.
+
+    Raises:
+        MissingError: names the first recipe or chunk that is not there.
+    """
+    for digest in dict.fromkeys(release.recipes):
+        try:
+            recipe = Recipe.parse(await store.recipe(digest))
+        except NotFoundError as error:
+            raise MissingError(f"recipe {digest} is not in the store") from error
+        ids = recipe.chunk_ids
+        for start, end in windows(0, len(ids)):
+            held = await store.has_many(ids[start:end])
+            lost = np.flatnonzero(~held)
+            if len(lost):
+                raise MissingError(
+                    f"chunk {ids[start + int(lost[0])].tobytes().hex()} of recipe "
+                    f"{digest} is not in the store"
+                )
