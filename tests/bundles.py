@@ -49,10 +49,12 @@ FILES: Final = {
 
 
 @cache
-def trust_files(packers: tuple[int, ...] = (PACKER,)) -> dict[str, bytes]:
+def trust_files(
+    packers: tuple[int, ...] = (PACKER,), root: int = 1
+) -> dict[str, bytes]:
     """Return the root and roles of one organisation; made once in a process."""
     return founded(
-        root_keys=[key(1)],
+        root_keys=[key(root)],
         root_threshold=1,
         roles={"packer": ([key(number) for number in packers], 1)},
     ).files
