@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bundle.flow.turnstile import Halted, Turnstile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_Result = TypeVar("_Result")
 
 
 class Worker(Protocol):
@@ -56,3 +58,25 @@ async def work(
             halt()
     if errors:
         raise errors[0]
+
+
+async def see_through(
+    function: Callable[[], _Result], stop: Callable[[], None]
+) -> _Result:
+    """Run ``function`` on a thread, and never leave before it has ended.
+
+    When the task is cancelled, ``stop`` is called and may make the function
+    raise soon: then the task is cancelled. A function that comes to its end all
+    the same has done its work, and what it returned is returned.
+    """
+    thread = asyncio.get_running_loop().run_in_executor(None, function)
+    cancelled: asyncio.CancelledError | None = None
+    while not thread.done():
+        try:
+            await asyncio.wait([thread])
+        except asyncio.CancelledError as error:
+            cancelled = error
+            stop()
+    if cancelled is not None and thread.exception() is not None:
+        raise cancelled
+    return thread.result()

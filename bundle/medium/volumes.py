@@ -177,8 +177,3 @@ class Volumes:
                 )
             self.volumes.append(Volume(self._directory / volume_name(number), number))
         return self.volumes[-1]
-
-    def finish(self) -> None:
-        """Finish every volume, once all that was promised has been written."""
-        for volume in self.volumes:
-            volume.finish()

@@ -8,6 +8,8 @@ before the one that names it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ import numpy as np
 from bundle.digest import Digest
 from bundle.durable import flush_directory, make_directory, target_errors, write_file
 from bundle.errors import ExistsError, TargetError
+from bundle.flow.turnstile import Halted
 from bundle.format import layout
 from bundle.format.descriptor import (
     APPROVAL,
@@ -65,24 +68,39 @@ class BundleWriter:
         """Make the directory, clearing what an interrupted pack left in it.
 
         Raises:
-            ExistsError: a finished bundle is there, or files that are not ours.
+            ExistsError: a finished bundle is there, or files that are not ours, or
+                another pack is at work.
             TargetError: it cannot be made.
         """
         self.directory = directory
+        self.volumes = Volumes(directory, volume_size)
+        self._stopped = False
         if not directory.parent.is_dir():
             _make_output(directory.parent)
         _refuse_finished(directory)
-        self._clear()
         make_directory(directory, mode=0o755)
-        self.volumes = Volumes(directory, volume_size)
+        self._lock = _lock(directory)
+        try:
+            _refuse_finished(directory)
+            self._clear()
+        except BaseException:
+            self._unlock()
+            raise
+
+    def stop(self) -> None:
+        """Make ``commit``, on its thread, raise before it writes the next file."""
+        self._stopped = True
 
     def commit(self, payload: Payload, signer: Signer) -> Manifest:
         """Write everything else and, last, ``bundle.json``; return what it says.
 
         Raises:
             TargetError: the medium is full or refuses; the bundle is unfinished.
+            Halted: it was stopped; the bundle is unfinished.
         """
-        self.volumes.finish()
+        for volume in self.volumes.volumes:
+            self._go_on()
+            volume.finish()
         contents = payload.release.contents
         hashers = [self._recipes(contents, payload)]
         hashers += [volume.hasher for volume in self.volumes.volumes]
@@ -99,6 +117,7 @@ class BundleWriter:
         with target_errors(self.directory):
             flush_directory(self.directory.parent)
         self._write(layout.MANIFEST, envelope)
+        self._unlock()
         return manifest
 
     def abandon(self) -> None:
@@ -106,6 +125,7 @@ class BundleWriter:
         with contextlib.suppress(TargetError, OSError):
             self._clear()
             self.directory.rmdir()
+        self._unlock()
 
     def _manifest(
         self,
@@ -143,28 +163,67 @@ class BundleWriter:
         self._write(layout.RECIPES, b"".join(buffers))
         return hasher
 
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _go_on(self) -> None:
+        if self._stopped:
+            raise Halted
+
     def _write(self, name: str, data: bytes) -> None:
+        self._go_on()
         path = self.directory / name
         if path.parent != self.directory:
             make_directory(path.parent, mode=0o755)
         write_file(path, data)
 
     def _clear(self) -> None:
-        """Remove our files from an unfinished bundle, and nothing else."""
+        """Remove our files from an unfinished bundle, and nothing else.
+
+        The manifest goes first: nothing may look finished that is not whole.
+
+        Raises:
+            ExistsError: a file is there that is not ours; nothing was removed.
+        """
         if not self.directory.is_dir():
             return
         with target_errors(self.directory):
-            for entry in list(self.directory.iterdir()):
-                if layout.is_ours(entry.name):
-                    if entry.is_dir() and not entry.is_symlink():
-                        shutil.rmtree(entry)
-                    else:
-                        entry.unlink()
-                else:
+            entries = list(self.directory.iterdir())
+            for entry in entries:
+                if not layout.is_ours(entry.name):
                     raise ExistsError(
                         f"{entry}: a file that is not part of a bundle is in the way",
                         advice="move it away, or choose another --out",
                     )
+            (self.directory / layout.MANIFEST).unlink(missing_ok=True)
+            for entry in entries:
+                if entry.is_dir() and not entry.is_symlink():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink(missing_ok=True)
+
+
+def _lock(directory: Path) -> int:
+    """Return a handle that keeps a second pack out, where the medium has locks.
+
+    Raises:
+        ExistsError: another pack has it.
+    """
+    with target_errors(directory):
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise ExistsError(
+                f"{directory}: another pack is writing here",
+                advice="wait for it to end, or choose another --out",
+            ) from None
+        except OSError:
+            return handle
+    return handle
 
 
 def _make_output(out: Path) -> None:
