@@ -8,13 +8,12 @@ finished, and the next pack starts clean.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bundle.digest import digest_of
 from bundle.errors import ExistsError, SourceError, UsageError
-from bundle.flow.crew import work
+from bundle.flow.crew import see_through, work
 from bundle.format import layout
 from bundle.format.approval import render
 from bundle.format.release import Budgets, Release, Stream, TrustVersion
@@ -133,7 +132,9 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     try:
         shared = await _read_all(request, listing, writer.volumes, reporter)
         packed = _Packed(request, lineage, listing, shared)
-        manifest, digest = await asyncio.to_thread(_commit, packed, writer, signer)
+        manifest, digest = await see_through(
+            lambda: _commit(packed, writer, signer), writer.stop
+        )
     except BaseException:
         writer.abandon()
         raise
