@@ -52,11 +52,12 @@ class Segment(msgspec.Struct, frozen=True):
 class Recipe:
     """A recipe that breaks no rule; its columns are views of the buffer.
 
-    ``depth`` is the most components of a path, ``name_bytes`` the most bytes of
-    a component. ``marks`` hold, for every ``STRIDE``-th segment, how many
-    chunks and how many literal bytes come before it.
+    ``data`` are its bytes, ``depth`` is the most components of a path,
+    ``name_bytes`` the most bytes of a component. ``marks`` hold, for every
+    ``STRIDE``-th segment, how many chunks and how many literal bytes come before it.
     """
 
+    data: memoryview
     columns: Columns
     table: PathTable
     marks: Indices
@@ -88,7 +89,7 @@ class Recipe:
         )
         table.check_ends(columns.layout.starts["path_end"])
         depth, name_bytes = table.check(columns.mode, done)
-        return cls(columns, table, marks, depth, name_bytes)
+        return cls(data, columns, table, marks, depth, name_bytes)
 
     @property
     def files(self) -> int:

@@ -21,18 +21,24 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bundle.durable import target_errors
 from bundle.errors import SpaceError
+from bundle.store.base import Identity
+from bundle.store.inplace import InPlaceStore, Placed
 from bundle.target.folder import nearest
+from bundle.target.ledger import Ledger, open_published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
+    from bundle.target.ledger import Applied
+    from bundle.target.workspace import Workspace
 
     Staged = Callable[[int], Path | None]
 
@@ -66,9 +72,10 @@ class Published:
 class Target(ABC):
     """A place that artifacts are unpacked to."""
 
-    def __init__(self, location: str, root: Path) -> None:
+    def __init__(self, location: str, root: Path, workspace: Workspace) -> None:
         self.location = location
         self.root = root
+        self.ledger = Ledger(workspace)
 
     @abstractmethod
     def takes(self, kind: str) -> bool:
@@ -143,6 +150,33 @@ class Target(ABC):
     @abstractmethod
     def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
         """Return the sizes of the files to be written for ``missing``."""
+
+    @abstractmethod
+    def places(self, kind: str, name: str, recipe: Recipe) -> Iterable[tuple[int, str]]:
+        """Return where below ``root`` the files of a published artifact are.
+
+        Pairs of the index of a file and a path; a file may have several. Looks
+        at nothing: what is there now is for the caller to find out.
+        """
+
+    def store(self) -> InPlaceStore:
+        """Return what was published here as a store, as it is now."""
+        applied = self.ledger.releases()
+        return InPlaceStore(
+            self.ledger.identity() or Identity("0" * 32, 1),
+            tuple(one.committed(self.takes) for one in applied),
+            lambda: self._placed(applied),
+            partial(open_published, self.root),
+        )
+
+    def _placed(self, applied: Sequence[Applied]) -> Iterator[Placed]:
+        """Yield what was published here, the newest first, each once."""
+        given = (one for release in reversed(applied) for one in release.artifacts)
+        for one in dict.fromkeys(given):
+            recipe = self.ledger.recipe(one.recipe) if self.takes(one.kind) else None
+            if recipe is not None:
+                places = self.places(one.kind, one.name, recipe)
+                yield Placed(one.recipe, recipe, places)
 
     def free_bytes(self) -> int:
         """Return the bytes that can still be written to the target.

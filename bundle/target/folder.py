@@ -175,7 +175,9 @@ class Folder:
             data = file.read(limit + 1)
         return data if len(data) <= limit else None
 
-    def write(self, name: str, data: bytes, mode: int = FILE_MODE) -> os.stat_result:
+    def write(
+        self, name: str, data: bytes | memoryview, mode: int = FILE_MODE
+    ) -> os.stat_result:
         """Make the new file ``name``, flushed; its name is not durable yet.
 
         Raises:

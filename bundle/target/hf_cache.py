@@ -17,6 +17,7 @@ from bundle.target.handover import Handover
 from bundle.target.hf_layout import FOLDERS, blob_name, folder_name, keys_of, layout_of
 from bundle.target.hf_publication import Publication
 from bundle.target.hf_standing import Survey
+from bundle.target.ledger import ORIGINALS
 from bundle.target.record import Record
 from bundle.target.workspace import NAME, Workspace
 
@@ -40,10 +41,11 @@ class HuggingFaceTarget(Target):
     """
 
     def __init__(self, location: str, root: Path, *, home: bool, copy: bool) -> None:
-        super().__init__(location, root)
         self._hub = (HUB,) if home else ()
         self._copy = copy
-        self._workspace = Workspace(root, _place(root, self._hub))
+        self._bundle = _place(root, self._hub)
+        self._workspace = Workspace(root, self._bundle)
+        super().__init__(location, root, self._workspace)
         self._handover = Handover(self._workspace)
         self._surveys: dict[tuple[str, str], Survey] = {}
 
@@ -122,6 +124,15 @@ class HuggingFaceTarget(Target):
             return [int(recipe.sizes[index]) for index in missing]
         blobs = {blob_name(recipe, index): index for index in missing}
         return [int(recipe.sizes[index]) for index in blobs.values()]
+
+    def places(self, kind: str, name: str, recipe: Recipe) -> Iterable[tuple[int, str]]:
+        """Return the names in the repository, and originals of its listings."""
+        above = "/".join((*self._hub, folder_name(kind, name)))
+        originals = "/".join((*self._bundle, ORIGINALS))
+        for index, path in enumerate(recipe.paths()):
+            yield index, f"{above}/{path}"
+            if path.startswith("trees/"):
+                yield index, f"{originals}/{bytes(recipe.sha256[index]).hex()}"
 
     def _survey(self, artifact: Artifact, recipe: Recipe) -> Survey:
         key = (artifact.kind, artifact.name)

@@ -22,6 +22,7 @@ from bundle.target.hf_layout import (
     link_text,
 )
 from bundle.target.hf_listing import MAX_LISTING, listing_for
+from bundle.target.ledger import ORIGINALS
 
 if TYPE_CHECKING:
     from bundle.target.base import Staged
@@ -209,11 +210,19 @@ class Publication:
             self.written_bytes += status.st_size
 
     def _listing(self, item: Item) -> bytes | None:
-        """Return the listing as it is published, or None to leave it out."""
+        """Return the listing as it is published, or None to leave it out.
+
+        The original is kept: the next bundle may take its chunks for granted.
+        """
         commit = item.parts[-1].removesuffix(".json")
         snapshot = self.survey.layout.snapshots.get(commit, [])
         files = {"/".join(entry.parts[2:]) for entry in snapshot}
-        return listing_for(self._read(item.index, MAX_LISTING + 1), files)
+        original = self._read(item.index, MAX_LISTING + 1)
+        published = listing_for(original, files)
+        if published != original and len(original) <= MAX_LISTING:
+            name = self.survey.sha256(item.index).hex()
+            self.workspace.write((ORIGINALS, name), original)
+        return published
 
     def _put_refs(self, repository: Folder, refs: list[tuple[Item, bytes]]) -> None:
         for item, data in refs:

@@ -35,8 +35,8 @@ class TreeTarget(Target):
     """Publishes artifacts of kind ``tree`` into one directory."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(f"tree:{root}", root)
         self._workspace = Workspace(root)
+        super().__init__(f"tree:{root}", root, self._workspace)
         self._handover = Handover(self._workspace)
         self._records: dict[str, Record] = {}
         self._claims = Claims(self.location)
@@ -99,6 +99,15 @@ class TreeTarget(Target):
     def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
         """Return the size of each missing file: equal ones are written twice."""
         return (int(recipe.sizes[index]) for index in missing)
+
+    def places(
+        self,
+        kind: str,  # noqa: ARG002 - trees alone are published here
+        name: str,  # noqa: ARG002 - into the directory itself
+        recipe: Recipe,
+    ) -> Iterable[tuple[int, str]]:
+        """Return the paths of the recipe."""
+        return enumerate(recipe.paths())
 
     def _record(self, artifact: Artifact) -> Record:
         if artifact.name not in self._records:

@@ -8,6 +8,7 @@
         files/            what the unpacker stages
         build/            what publication puts together before it is renamed
       records/            one record an artifact: see ``bundle.target.record``
+      recipes/ originals/ store.json    see ``bundle.target.ledger``
       published.json      the release that is here
 
 A run that was killed leaves its directory behind; the next one removes it. Where
@@ -20,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import secrets
 import shutil
@@ -31,7 +33,7 @@ from bundle.durable import target_errors
 from bundle.target.folder import FILE_MODE, Folder, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 NAME: Final = ".bundle"
@@ -139,7 +141,33 @@ class Workspace:
         with Folder.open(self._root) as root, root.below(above, make=False) as place:
             return None if place is None else place.read(name, limit)
 
-    def write(self, parts: tuple[str, ...], data: bytes) -> None:
+    def map(self, parts: tuple[str, ...]) -> memoryview | None:
+        """Return a file below ``.bundle``, mapped, or None where there is none."""
+        *above, name = (*self._parts, *parts)
+        if not self._root.is_dir():
+            return None
+        with Folder.open(self._root) as root, root.below(above, make=False) as place:
+            descriptor = None if place is None else place.open_file(name)
+        if descriptor is None:
+            return None
+        try:
+            if not os.fstat(descriptor).st_size:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ))
+        finally:
+            os.close(descriptor)
+
+    def prune(self, directory: str, kept: Collection[str]) -> None:
+        """Remove what is in a directory of ``.bundle`` and not among ``kept``."""
+        parts = (*self._parts, directory)
+        with Folder.open(self._root) as root, root.below(parts, make=False) as place:
+            if place is None:
+                return
+            for name in set(place.names()) - set(kept):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=place.descriptor)
+
+    def write(self, parts: tuple[str, ...], data: bytes | memoryview) -> None:
         """Put a file below ``.bundle``; durable on return, untouched if equal.
 
         Raises:
