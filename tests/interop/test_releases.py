@@ -5,6 +5,7 @@ The older ones live in environments of their own, which ``make interop`` makes.
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -82,6 +83,7 @@ def test_a_running_client_sees_the_next_revision(release: str, tmp_path: Path) -
     with client_of(release, home=volume) as client:
         before = client.snapshot("org/model")
         seen = contents(before)
+        shutil.rmtree(gap.hub)
         fill(gap, [repository(NEW, older=[OLD])])
         gap.unpack(gap.pack(), f"hf-home:{volume}")
         assert contents(before) == seen
