@@ -264,7 +264,12 @@ def closure(name: str, extra: str = "") -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("title", "extra"), [("At run time", ""), ("With the extra `hf`", "hf")]
+    ("title", "extra"),
+    [
+        ("At run time", ""),
+        ("With the extra `hf`", "hf"),
+        ("With the extra `parity`", "parity"),
+    ],
 )
 def test_the_licence_of_every_dependency_is_listed(title: str, extra: str) -> None:
     section = LICENCES.read_text().partition(f"## {title}\n")[2].partition("\n## ")[0]
