@@ -3,39 +3,53 @@
 Sources are listed and checked, read once by a crew of workers, and described by
 recipes; then a number is burnt, the release signed, and the bundle committed by
 its last file. Anything that goes wrong before that leaves nothing that looks
-finished, and the next pack starts clean.
+finished, and the next pack starts clean. What the far side is known to hold is
+read and described like all else, and not carried.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from bundle.digest import digest_of
 from bundle.errors import ExistsError, SourceError, UsageError
-from bundle.flow.crew import see_through, work
+from bundle.flow.crew import see_through
 from bundle.format import layout
-from bundle.format.approval import render
+from bundle.format.approval import Before, render
+from bundle.format.recipe import Recipe
 from bundle.format.release import Budgets, Release, Stream, TrustVersion
-from bundle.limits import MAX_VOLUME, MIN_VOLUME
+from bundle.limits import MAX_ENVELOPE, MAX_VOLUME, MIN_VOLUME
 from bundle.medium.writer import BundleWriter, Payload
-from bundle.packing.harvest import harvest, merged
+from bundle.packing.filling import Fill, fill_directory, read_want
+from bundle.packing.harvest import Harvest, merged
+from bundle.packing.holdings import (
+    UNKNOWN,
+    FarSide,
+    Holdings,
+    find_holdings,
+    record_sent,
+)
 from bundle.packing.lineage import Lineage, trace
 from bundle.packing.listing import Listing, gather
-from bundle.packing.loader import Loader
-from bundle.packing.worker import PackWorker, Shared
+from bundle.packing.reading import Reading, Taken, required_ids
+from bundle.packing.report import ArtifactReport, PackReport, artifact_rows
 from bundle.state.keydir import Signer, load_signer
-from bundle.trust.envelope import RELEASE_TYPE, sign
+from bundle.trust.envelope import RELEASE_TYPE, parse, sign
 from bundle.wire import write_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from bundle.format.columns import Bytes
     from bundle.format.manifest import Manifest
-    from bundle.medium.volumes import Volumes
     from bundle.progress import Reporter
     from bundle.source.base import Source
+
+__all__ = ["ArtifactReport", "PackReport", "PackRequest", "pack"]
 
 _DAY: Final = 24 * 3600
 
@@ -45,7 +59,8 @@ class PackRequest:
     """What to pack and how; ``clock`` returns seconds since 1970.
 
     ``after`` is a bundle directory or a release.json to continue from instead of
-    what ``state`` remembers. ``volume_size`` is in bytes.
+    what ``state`` remembers. ``volume_size`` is in bytes. ``far`` says what need
+    not travel; ``fill`` is a want to answer with a bundle of the same release.
     """
 
     sources: tuple[Source, ...]
@@ -62,46 +77,8 @@ class PackRequest:
     keep_going: bool = False
     dry_run: bool = False
     jobs: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class ArtifactReport:
-    """One artifact as it was packed; sizes in bytes."""
-
-    kind: str
-    name: str
-    revision: str
-    files: int
-    bytes: int
-    new_bytes: int
-    licence: str | None
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PackReport:
-    """What a pack did, or would do; sizes in bytes.
-
-    ``bundle`` is None after a dry run. ``new_bytes`` are plain bytes of chunks
-    that are carried, ``reused_bytes`` of those found again; ``stored_bytes`` is
-    what lies on the medium, ``needed_bytes`` the most it can take. ``problems``
-    name what was left out, one line each.
-    """
-
-    bundle: Path | None
-    stream: str
-    seq: int
-    release: str
-    artifacts: tuple[ArtifactReport, ...]
-    files: int
-    bytes: int
-    new_bytes: int
-    reused_bytes: int
-    stored_bytes: int
-    volumes: int
-    needed_bytes: int
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...]
+    far: FarSide = UNKNOWN
+    fill: Path | None = None
 
 
 async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
@@ -113,25 +90,27 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
         TrustError: the key may not sign releases.
         UsageError: the request contradicts itself.
     """
-    if not MIN_VOLUME <= request.volume_size <= MAX_VOLUME:
-        raise UsageError(
-            f"a volume has {MIN_VOLUME} to {MAX_VOLUME} bytes, "
-            f"not {request.volume_size}"
-        )
+    _check(request)
     signer = load_signer(request.key, request.clock())
     lineage = trace(request.state, signer, request.stream, request.after)
+    if request.fill is not None:
+        return await _fill(request, request.fill, signer, lineage, reporter)
+    holdings = await asyncio.to_thread(
+        find_holdings, request.far, signer, lineage, keep=not request.dry_run
+    )
     kept = lineage.before.artifacts if request.add and lineage.before else ()
     listing = await gather(request.sources, {artifact.name for artifact in kept})
-    for warning in (*signer.warnings, *listing.warnings):
+    for warning in (*signer.warnings, *holdings.warnings, *listing.warnings):
         reporter.warned(warning)
+    reading = Reading(reporter, request.jobs, request.keep_going, holdings.holds)
     if request.dry_run:
-        shared = await _read_all(request, listing, None, reporter)
-        return _report(_Packed(request, lineage, listing, shared))
+        taken = await reading.take(listing, None)
+        return _report(_Packed(request, lineage, listing, taken, holdings))
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
     writer = BundleWriter(directory, request.volume_size)
     try:
-        shared = await _read_all(request, listing, writer.volumes, reporter)
-        packed = _Packed(request, lineage, listing, shared)
+        taken = await reading.take(listing, writer.volumes)
+        packed = _Packed(request, lineage, listing, taken, holdings)
         manifest, digest = await see_through(
             lambda: _commit(packed, writer, signer), writer.stop
         )
@@ -141,23 +120,68 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     return _report(packed, writer.directory, manifest, digest)
 
 
+def _check(request: PackRequest) -> None:
+    """Refuse what contradicts itself before anything is looked at."""
+    if not MIN_VOLUME <= request.volume_size <= MAX_VOLUME:
+        raise UsageError(
+            f"a volume has {MIN_VOLUME} to {MAX_VOLUME} bytes, "
+            f"not {request.volume_size}"
+        )
+    request.far.check()
+    if request.fill is not None and (
+        request.add or request.after is not None or request.far != UNKNOWN
+    ):
+        raise UsageError(
+            "--fill answers a want with the release that is there: it goes with none "
+            "of --add, --after, --have, --base, --dest, --overlap",
+            advice="leave them out; a new release takes them",
+        )
+
+
 class _Packed:
     """One run after its input was read: what is to be signed."""
 
     def __init__(
-        self, request: PackRequest, lineage: Lineage, listing: Listing, shared: Shared
+        self,
+        request: PackRequest,
+        lineage: Lineage,
+        listing: Listing,
+        taken: Taken,
+        holdings: Holdings,
     ) -> None:
-        intakes = shared.loader.intakes
         self.request = request
         self.lineage = lineage
         self.listing = listing
-        self.shared = shared
-        self.ready = harvest(listing.artifacts, intakes)
-        self.problems = listing.problems + tuple(
-            intake.problem for intake in intakes if intake.problem
-        )
+        self.taken = taken
+        self.holdings = holdings
+        self.ready = taken.ready
+        self.problems = taken.problems
+        self.warnings = holdings.warnings + listing.warnings
         if not self.ready:
             raise SourceError("nothing is left to pack", advice=self.problems[0])
+
+    @cached_property
+    def carried(self) -> list[Harvest]:
+        """The recipes that the far side lacks, each once, in the release's order."""
+        recipes = {each.artifact.recipe.digest: each for each in self.ready}
+        held = self.holdings.recipes
+        return [each for digest, each in recipes.items() if digest not in held]
+
+    @cached_property
+    def required(self) -> Bytes:
+        """The ids that those recipes use and this bundle does not carry."""
+        recipes = (each.recipe for each in self.carried)
+        return required_ids(recipes, self.holdings.holds)
+
+    def recipes(self, release: Release) -> Mapping[str, Recipe]:
+        """Return the recipes of a release as far as they are known, by digest."""
+        found = {each.artifact.recipe.digest: each.recipe for each in self.ready}
+        for artifact in release.artifacts:
+            digest = artifact.recipe.digest
+            known = None if digest in found else self.lineage.recipe(digest)
+            if known is not None:
+                found[digest] = known
+        return found
 
     def release(self, signer: Signer) -> Release:
         """Return the release that says all this."""
@@ -188,18 +212,6 @@ class _Packed:
         )
 
 
-async def _read_all(
-    request: PackRequest, listing: Listing, volumes: Volumes | None, reporter: Reporter
-) -> Shared:
-    """Take every file through the workers; return what they found."""
-    loader = Loader(listing.artifacts, reporter, keep_going=request.keep_going)
-    shared = Shared(loader, volumes, reporter)
-    reporter.started("pack", listing.total)
-    await work(request.jobs, lambda: PackWorker(shared), shared.turnstiles)
-    reporter.finished()
-    return shared
-
-
 def _commit(
     packed: _Packed, writer: BundleWriter, signer: Signer
 ) -> tuple[Manifest, str]:
@@ -212,24 +224,112 @@ def _commit(
             f"another pack has taken number {lineage.seq} of {lineage.name}",
             advice="run the same command again",
         )
-    recipes = {each.artifact.recipe.digest: each for each in packed.ready}
+    digest = digest_of(payload)
+    envelope = sign(payload, RELEASE_TYPE, [signer.key])
     manifest = writer.commit(
         Payload(
             release=release,
             release_payload=payload,
-            envelope=sign(payload, RELEASE_TYPE, [signer.key]),
-            recipes=[each.data for each in recipes.values()],
+            envelope=envelope,
+            recipes=[each.data for each in packed.carried],
             approval=render(
                 release,
-                digest_of(payload),
-                {digest: each.recipe for digest, each in recipes.items()},
+                digest,
+                {each.artifact.recipe.digest: each.recipe for each in packed.carried},
                 [signer.key.public.keyid],
+                _before(packed, release),
+            ),
+            required=packed.required,
+        ),
+        signer,
+    )
+    lineage.finish(envelope, [each.data for each in packed.ready])
+    if packed.request.far.dest is not None:
+        record_sent(lineage, packed.request.far.dest, str(digest))
+    return manifest, str(digest)
+
+
+def _before(packed: _Packed, release: Release) -> Before | None:
+    """Return what approval.md compares the release with."""
+    before = packed.lineage.before
+    if before is None:
+        return None
+    return Before(before, packed.recipes(before), packed.recipes(release))
+
+
+async def _fill(
+    request: PackRequest,
+    want: Path,
+    signer: Signer,
+    lineage: Lineage,
+    reporter: Reporter,
+) -> PackReport:
+    """Answer a want with a bundle of the release it is of."""
+    fill = await asyncio.to_thread(read_want, want, lineage)
+    listing = await gather(request.sources)
+    for warning in signer.warnings:
+        reporter.warned(warning)
+    reading = Reading(reporter, request.jobs, request.keep_going, fill.leaves_out)
+    writer = None
+    if not request.dry_run:
+        directory = fill_directory(request.out, request.stream, fill.past.seq)
+        writer = BundleWriter(directory, request.volume_size)
+    try:
+        taken = await reading.take(listing, writer.volumes if writer else None)
+        fill.check_complete(taken.known)
+        manifest = None
+        if writer is not None:
+            manifest = await asyncio.to_thread(_commit_fill, fill, writer, signer)
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
+    new, total = taken.new, sum(each.artifact.bytes for each in taken.ready)
+    recipes = sum(map(len, fill.recipes.values()))
+    return PackReport(
+        bundle=writer.directory if writer else None,
+        stream=request.stream,
+        seq=fill.past.seq,
+        release=fill.past.digest if writer else "",
+        artifacts=artifact_rows(listing, taken),
+        files=sum(each.artifact.files for each in taken.ready),
+        bytes=total,
+        new_bytes=new,
+        reused_bytes=0,
+        stored_bytes=manifest.bytes if manifest else 0,
+        volumes=_volumes(manifest, new, request),
+        needed_bytes=manifest.bytes if manifest else new + recipes,
+        problems=taken.problems,
+        warnings=(),
+        against=f"everything of release {fill.past.seq} but what {want.name} names",
+    )
+
+
+def _commit_fill(fill: Fill, writer: BundleWriter, signer: Signer) -> Manifest:
+    """Write a bundle of a release that was signed before."""
+    past = fill.past
+    signed = parse(past.envelope, limit=MAX_ENVELOPE).signatures
+    recipes = {digest: Recipe.parse(data) for digest, data in fill.recipes.items()}
+    return writer.commit(
+        Payload(
+            release=past.release,
+            release_payload=past.payload,
+            envelope=past.envelope,
+            recipes=[*fill.recipes.values()],
+            approval=render(
+                past.release,
+                digest_of(past.payload),
+                recipes,
+                [one.keyid for one in signed],
             ),
         ),
         signer,
     )
-    lineage.finish(lineage.seq, payload)
-    return manifest, str(digest_of(payload))
+
+
+def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:
+    """Return how many volumes there are, or may be after a dry run."""
+    return len(manifest.volumes) if manifest else -(-new // request.volume_size)
 
 
 def _report(
@@ -238,11 +338,11 @@ def _report(
     manifest: Manifest | None = None,
     digest: str = "",
 ) -> PackReport:
-    rows = _rows(packed)
-    new = sum(packed.shared.new_bytes.values())
+    rows = artifact_rows(packed.listing, packed.taken)
+    new = packed.taken.new
     total = sum(row.bytes for row in rows)
     literals = sum(len(each.recipe.columns.literals) for each in packed.ready)
-    recipes = sum(len(each.data) for each in packed.ready)
+    recipes = sum(len(each.data) for each in packed.carried) + packed.required.nbytes
     return PackReport(
         bundle=bundle,
         stream=packed.request.stream,
@@ -254,32 +354,10 @@ def _report(
         new_bytes=new,
         reused_bytes=max(0, total - literals - new),
         stored_bytes=manifest.bytes if manifest else 0,
-        volumes=len(manifest.volumes)
-        if manifest
-        else -(-new // packed.request.volume_size),
+        volumes=_volumes(manifest, new, packed.request),
         needed_bytes=manifest.bytes if manifest else new + recipes,
         problems=packed.problems,
-        warnings=packed.listing.warnings,
-    )
-
-
-def _rows(packed: _Packed) -> tuple[ArtifactReport, ...]:
-    numbers = {
-        (each.kind, each.name): number
-        for number, each in enumerate(packed.listing.artifacts)
-    }
-    return tuple(
-        ArtifactReport(
-            kind=each.artifact.kind,
-            name=each.artifact.name,
-            revision=each.artifact.revision,
-            files=each.artifact.files,
-            bytes=each.artifact.bytes,
-            new_bytes=packed.shared.new_bytes.get(
-                numbers[each.artifact.kind, each.artifact.name], 0
-            ),
-            licence=each.artifact.licence,
-            warnings=each.artifact.warnings,
-        )
-        for each in packed.ready
+        warnings=packed.warnings,
+        against=packed.holdings.described,
+        required=len(packed.required),
     )

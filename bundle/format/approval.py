@@ -1,7 +1,7 @@
 r"""approval.md: what a reviewer reads before the bundle may travel (spec §4.6).
 
-Everything in it is taken from the release and its recipes, so that a receiver
-can write it again and compare. Text that comes from a source is kept to one
+Everything in it is taken from releases and their recipes, so that whoever has
+those can write it again and compare. Text that comes from a source is kept to one
 line and cannot become markup.
 
 >>> print(inline("a|b <script>"))
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from bundle.format.difference import SAME, Entry, compare
 from bundle.limits import KIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from bundle.digest import Digest
+    from bundle.format.difference import Change, Tally
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact, Release
 
@@ -38,18 +42,34 @@ def inline(text: str) -> str:
     return _MARKUP.sub(r"\\\1", html.escape(line, quote=False))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Before:
+    """The release that a new one is compared with, and the recipes of both.
+
+    Recipes are by the text of their digest; of one that is not at hand, only
+    that it changed is told.
+    """
+
+    release: Release
+    recipes: Mapping[str, Recipe]
+    newer: Mapping[str, Recipe]
+
+
 def render(
     release: Release,
     digest: Digest,
     recipes: Mapping[str, Recipe],
     signers: Iterable[str],
+    before: Before | None = None,
 ) -> bytes:
     """Return approval.md for a release.
 
     ``recipes`` are those carried here, by the text of their digest; ``signers``
-    are the ids of the keys that sign.
+    are the ids of the keys that sign. What changed is told since ``before``.
     """
     lines = [*_summary(release, digest, signers), "", *_artifacts(release)]
+    if before is not None:
+        lines += ["", *_changes(before, release)]
     lines += ["", *_warnings(release)]
     for artifact in release.artifacts:
         lines += ["", *_listing(artifact, recipes.get(artifact.recipe.digest))]
@@ -86,6 +106,65 @@ def _artifacts(release: Release) -> Iterator[str]:
             artifact.source,
         )
         yield f"| {' | '.join(inline(cell) for cell in cells)} |"
+
+
+def _changes(before: Before, release: Release) -> Iterator[str]:
+    older = before.release
+    yield "## What changed"
+    yield ""
+    yield f"Since release {older.seq}, `{release.prev}`:"
+    yield ""
+    changes = compare(
+        (Entry.of(one, before.recipes) for one in older.artifacts),
+        (Entry.of(one, before.newer) for one in release.artifacts),
+    )
+    differing = [change for change in changes if change.state != SAME]
+    for change in differing:
+        yield f"- {_change(change)}"
+    if not differing:
+        yield "Nothing: the same artifacts with the same files."
+    for change in differing:
+        if change.before is not None and change.after is not None and change.is_known:
+            yield from _changed_files(change)
+
+
+def _change(change: Change) -> str:
+    """Return one line about an artifact that is not the same."""
+    entry = change.entry
+    name = f"**{change.state}**: {inline(entry.kind)} {inline(entry.name)}"
+    if change.before is None or change.after is None:
+        return f"{name}, {entry.files:,} files, {_size(entry.bytes)}"
+    revisions = [inline(one.revision) for one in (change.before, change.after)]
+    if revisions[0] != revisions[1]:
+        name += f", revision {revisions[0]} → {revisions[1]}"
+    tally = change.tally()
+    return f"{name}, {'files not known here' if tally is None else _tally(tally)}"
+
+
+def _tally(tally: Tally) -> str:
+    return (
+        f"{tally.added_files:,} files added ({_size(tally.added_bytes)}), "
+        f"{tally.removed_files:,} removed ({_size(tally.removed_bytes)}), "
+        f"{tally.changed_files:,} changed ({_size(tally.changed_bytes)})"
+    )
+
+
+def _changed_files(change: Change) -> Iterator[str]:
+    """List the files of an artifact that are not the same on both sides."""
+    yield ""
+    yield f"### Files of {inline(change.entry.kind)} {inline(change.entry.name)}"
+    yield ""
+    yield "| change | file | bytes before | bytes after |"
+    yield "|---|---|---:|---:|"
+    files = change.files()
+    for file in islice(files, LISTED):
+        before = "" if file.before is None else file.before
+        after = "" if file.after is None else file.after
+        yield f"| {file.state} | {inline(file.path)} | {before} | {after} |"
+    more = sum(1 for _ in files)
+    if more:
+        yield ""
+        yield f"… and {more:,} more files."
 
 
 def _warnings(release: Release) -> Iterator[str]:

@@ -36,6 +36,13 @@ class ChunkSet:
             found |= segment[place] == keys
         return found
 
+    def sorted_ids(self) -> NDArray[np.uint8]:
+        """Return all ids in ascending order, rows of 32 bytes."""
+        if not self._segments:
+            return np.zeros((0, _ID.itemsize), dtype=np.uint8)
+        keys = np.sort(np.concatenate(self._segments))
+        return keys.view(np.uint8).reshape(-1, _ID.itemsize)
+
     def add_new(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Add the rows of ``ids`` (n, 32); return which were new, once each."""
         new = ~self.holds(ids)

@@ -12,13 +12,17 @@ from bundle.format.layout import RELEASE
 from bundle.format.release import GENESIS, Release
 from bundle.limits import MAX_ENVELOPE
 from bundle.medium.files import read_whole
+from bundle.packing.history import remember
 from bundle.state.sender import find_stream, open_stream
-from bundle.trust.envelope import RELEASE_TYPE, verify
+from bundle.trust.envelope import RELEASE_TYPE, parse, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from bundle.format.recipe import Recipe
     from bundle.state.keydir import Signer
+    from bundle.state.sender import SenderStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,16 @@ class Lineage:
     prev: str
     before: Release | None
 
+    @property
+    def stream(self) -> SenderStream | None:
+        """What this packer remembers of the stream; None before the first pack."""
+        return find_stream(self.state, self.root, self.name)
+
+    def recipe(self, digest: str) -> Recipe | None:
+        """Return a recipe of a past release, None where it is not remembered."""
+        stream = self.stream
+        return None if stream is None else stream.shelf.get(digest)
+
     def burn(self) -> int:
         """Take a number for good and return it.
 
@@ -53,15 +67,15 @@ class Lineage:
             )
         return stream.reserve(self.seq - 1)
 
-    def finish(self, seq: int, payload: bytes) -> None:
-        """Remember a release that was written to its end.
+    def finish(self, envelope: bytes, recipes: Iterable[bytes]) -> None:
+        """Remember the release that was written to its end, with its new recipes.
 
         Raises:
             TargetError: it could not be written.
         """
-        stream = find_stream(self.state, self.root, self.name)
+        stream = self.stream
         if stream is not None:
-            stream.finish(seq, payload)
+            remember(stream, self.seq, envelope, recipes)
 
 
 def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage:
@@ -77,7 +91,7 @@ def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage
     root = signer.anchor.fingerprint
     stream = find_stream(state, root, name)
     last = stream.last() if stream is not None else None
-    payload = last.payload if last is not None else None
+    payload = _own_payload(last.envelope) if last is not None else None
     if after is not None:
         payload = _read_release(after, signer)
     before = Release.parse(payload) if payload is not None else None
@@ -102,6 +116,11 @@ def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage
         prev=str(digest_of(payload)) if payload is not None else GENESIS,
         before=before,
     )
+
+
+def _own_payload(data: bytes) -> bytes:
+    """Return what an envelope of this packer's own state holds."""
+    return parse(data, limit=MAX_ENVELOPE).payload
 
 
 def _read_release(path: Path, signer: Signer) -> bytes:

@@ -23,7 +23,7 @@ from bundle.format.volume import frame_of
 from bundle.limits import MAX_FRAME_CHUNKS, MAX_FRAME_PLAIN, MIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -42,11 +42,15 @@ PLANES_FRAME: Final = MIB
 
 @dataclass(slots=True)
 class Shared:
-    """What the workers of one pack share; each field is touched in turns only."""
+    """What the workers of one pack share; each field is touched in turns only.
+
+    ``left_out`` says for each id whether the far side has the chunk already.
+    """
 
     loader: Loader
     volumes: Volumes | None
     reporter: Reporter
+    left_out: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
     known: ChunkSet = field(default_factory=ChunkSet)
     new_bytes: dict[int, int] = field(default_factory=dict)
     new_chunks: int = 0
@@ -126,7 +130,8 @@ class PackWorker:
     ) -> NDArray[np.bool_]:
         """Note every chunk with its file; return which of them are new."""
         shared = self._shared
-        new = shared.known.add_new(np.concatenate(ids))
+        every = np.concatenate(ids)
+        new = shared.known.add_new(every) & ~shared.left_out(every)
         done = 0
         for piece, own in zip(pieces, ids, strict=True):
             piece.intake.runs.append((own, piece.lengths))

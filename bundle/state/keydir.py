@@ -26,7 +26,7 @@ from bundle.trust.chain import (
     newest_roles,
 )
 from bundle.trust.keys import PrivateKey
-from bundle.trust.roles import PACKER, Role, Root, read_roles, read_root
+from bundle.trust.roles import PACKER, Role, Roles, Root, read_roles, read_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Signer:
 
     ``anchor`` is the first root of the chain, whose fingerprint names it;
     ``trust_files`` go into ``trust/`` of every bundle, ``packers`` are all keys
-    that may sign.
+    that may sign; ``roles`` are those in force, for what others signed.
     """
 
     key: PrivateKey
@@ -55,6 +55,7 @@ class Signer:
     roles_version: int
     trust_files: Mapping[str, bytes]
     warnings: tuple[str, ...]
+    roles: Roles
 
 
 def init(directory: Path, name: str | None, now: float) -> Root:
@@ -118,7 +119,9 @@ def load_signer(path: Path, now: float) -> Signer:
             advice=f"put the newest roles file into {directory}",
         )
     warnings = (*_warnings(path, role), *expiry_warnings(root, roles, now))
-    return Signer(key, anchor, role, root.version, roles.version, files, warnings)
+    return Signer(
+        key, anchor, role, root.version, roles.version, files, warnings, roles
+    )
 
 
 def _read_key(path: Path) -> bytes:

@@ -4,7 +4,9 @@
 
     sender/ROOT/NAME/id              the stream's random id
     sender/ROOT/NAME/SEQ.burnt       a number that was taken, whatever became of it
-    sender/ROOT/NAME/SEQ.release     the payload of a finished release
+    sender/ROOT/NAME/SEQ.release     the envelope of a finished release
+    sender/ROOT/NAME/recipes/        the recipes of those releases
+    sender/ROOT/NAME/to/DEST.json    what was sent to a destination, and came back
 
 A number is *burnt*, durably and by creating a file that must not be there,
 before anything is signed under it (spec §30.5). So neither a crash nor a second
@@ -30,12 +32,16 @@ from bundle.state.files import (
     read_bounded,
     remove_files,
 )
+from bundle.state.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from bundle.digest import Digest
+
+KEPT: Final = 32
+"""Finished releases that are kept, beside those that a destination holds."""
 
 _ID: Final = re.compile(rb"[0-9a-f]{32}")
 _BURNT: Final = re.compile(r"([0-9]{16})\.burnt", re.ASCII)
@@ -48,10 +54,10 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The newest release of a stream that was written to its end."""
+    """A release of a stream that was written to its end: its number and envelope."""
 
     seq: int
-    payload: bytes
+    envelope: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,27 @@ class SenderStream:
         Raises:
             TargetError: it could not be read.
         """
-        numbers = self._numbers(_RELEASE)
-        if not numbers:
-            return None
-        path = self.directory / f"{numbers[-1]:016d}.release"
-        return Finished(numbers[-1], read_bounded(path, MAX_ENVELOPE, rule="30.5.4"))
+        numbers = self.finished()
+        return Finished(numbers[-1], self.read(numbers[-1])) if numbers else None
+
+    def finished(self) -> list[int]:
+        """Return the numbers of the finished releases that are kept, ascending."""
+        return self._numbers(_RELEASE)
+
+    def read(self, seq: int) -> bytes:
+        """Return the envelope of a finished release.
+
+        Raises:
+            MissingError: it is not kept any more, or never was.
+            TargetError: it could not be read.
+        """
+        path = self.directory / f"{seq:016d}.release"
+        return read_bounded(path, MAX_ENVELOPE, rule="30.5.4")
+
+    @property
+    def shelf(self) -> Shelf:
+        """The recipes of the releases that are kept."""
+        return Shelf(self.directory / "recipes")
 
     def next_seq(self, after: int = 0) -> int:
         """Return the number above ``after`` that ``reserve`` would give now."""
@@ -94,8 +116,10 @@ class SenderStream:
             else:
                 return seq
 
-    def finish(self, seq: int, payload: bytes) -> None:
-        """Remember the payload of release ``seq``, now that its bundle is written.
+    def finish(self, seq: int, envelope: bytes, keep: Collection[int] = ()) -> None:
+        """Remember the envelope of release ``seq``, now that its bundle is written.
+
+        The newest ``KEPT`` releases stay, and those whose numbers are in ``keep``.
 
         Raises:
             ValueError: ``seq`` was not reserved.
@@ -103,11 +127,10 @@ class SenderStream:
         """
         if seq not in self._numbers(_BURNT):
             raise ValueError(f"number {seq} of {self.name} was not reserved")
-        older = self._numbers(_RELEASE)
         path = self.directory / f"{seq:016d}.release"
-        write_file(path, payload, mode=PRIVATE_FILE)
-        # The one before stays for a reader that has just looked for the newest.
-        remove_files(self.directory, [f"{old:016d}.release" for old in older[:-1]])
+        write_file(path, envelope, mode=PRIVATE_FILE)
+        older = [old for old in self.finished()[:-KEPT] if old not in keep]
+        remove_files(self.directory, [f"{old:016d}.release" for old in older])
 
     def _numbers(self, pattern: re.Pattern[str]) -> list[int]:
         matches = map(pattern.fullmatch, names_in(self.directory))
@@ -139,7 +162,25 @@ def find_stream(state: Path, root: Digest, name: str) -> SenderStream | None:
         FormatError: ``name`` is no slug, or the id is damaged.
         TargetError: the state could not be read.
     """
-    directory = _directory(state, root, name)
+    return _found(_directory(state, root, name), name)
+
+
+def streams_in(state: Path) -> Iterator[SenderStream]:
+    """Yield every stream that a packer knows here, of whatever root.
+
+    Raises:
+        FormatError: the id of one is damaged.
+        TargetError: the state could not be read.
+    """
+    base = state / "sender"
+    for root in names_in(base):
+        for name in names_in(base / root):
+            stream = _found(base / root / name, name)
+            if stream is not None:
+                yield stream
+
+
+def _found(directory: Path, name: str) -> SenderStream | None:
     path = directory / "id"
     if path.name not in names_in(directory):
         return None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bundle.digest import digest_of
-from bundle.errors import FormatError, TargetError
+from bundle.errors import FormatError, MissingError, TargetError
 from bundle.state.files import names_in
-from bundle.state.sender import Finished, find_stream, open_stream
+from bundle.state.sender import KEPT, Finished, find_stream, open_stream, streams_in
+from tests.bundles import no_flushing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,14 +102,24 @@ def test_packers_at_once_get_numbers_of_their_own(tmp_path: Path) -> None:
     assert sorted(number for _, number in taken) == list(range(1, 21))
 
 
-def test_the_last_finished_release_is_kept(tmp_path: Path) -> None:
+def test_the_last_finished_releases_are_kept(tmp_path: Path) -> None:
     stream = open_stream(tmp_path, ROOT, "a")
     assert stream.last() is None
-    for number in range(1, 6):
-        stream.finish(stream.reserve(), b"release %d" % number)
-    assert stream.last() == Finished(5, b"release 5")
-    kept = [name for name in names_in(stream.directory) if name.endswith(".release")]
-    assert len(kept) == 2
+    last = KEPT + 5
+    with no_flushing():
+        for number in range(1, last + 1):
+            stream.finish(stream.reserve(), b"release %d" % number, keep=(2,))
+    assert stream.last() == Finished(last, b"release %d" % last)
+    assert stream.finished() == [2, *range(last - KEPT + 1, last + 1)]
+    assert stream.read(2) == b"release 2"
+    with pytest.raises(MissingError):
+        stream.read(1)
+
+
+def test_streams_of_all_roots_are_found(tmp_path: Path) -> None:
+    assert list(streams_in(tmp_path)) == []
+    made = {open_stream(tmp_path, root, "a") for root in (ROOT, digest_of(b"another"))}
+    assert set(streams_in(tmp_path)) == made
 
 
 def test_releases_that_finish_out_of_order(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What a pack tells whoever asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bundle.packing.listing import Listing
+    from bundle.packing.reading import Taken
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactReport:
+    """One artifact as it was packed; sizes in bytes."""
+
+    kind: str
+    name: str
+    revision: str
+    files: int
+    bytes: int
+    new_bytes: int
+    licence: str | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """What a pack did, or would do; sizes in bytes.
+
+    ``bundle`` is None after a dry run. ``new_bytes`` are plain bytes of chunks
+    that are carried, ``reused_bytes`` of those found again; ``stored_bytes`` is
+    what lies on the medium, ``needed_bytes`` the most it can take. ``against`` says
+    in words what the far side holds, empty for a full bundle; ``required`` counts
+    the chunks taken for granted. ``problems`` name what was left out, one line each.
+    """
+
+    bundle: Path | None
+    stream: str
+    seq: int
+    release: str
+    artifacts: tuple[ArtifactReport, ...]
+    files: int
+    bytes: int
+    new_bytes: int
+    reused_bytes: int
+    stored_bytes: int
+    volumes: int
+    needed_bytes: int
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    against: str = ""
+    required: int = 0
+
+
+def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:
+    """Return a row for each artifact that was taken, in the order of the listing."""
+    numbers = {
+        (each.kind, each.name): number for number, each in enumerate(listing.artifacts)
+    }
+    return tuple(
+        ArtifactReport(
+            kind=each.artifact.kind,
+            name=each.artifact.name,
+            revision=each.artifact.revision,
+            files=each.artifact.files,
+            bytes=each.artifact.bytes,
+            new_bytes=taken.new_bytes.get(
+                numbers[each.artifact.kind, each.artifact.name], 0
+            ),
+            licence=each.artifact.licence,
+            warnings=each.artifact.warnings,
+        )
+        for each in taken.ready
+    )
