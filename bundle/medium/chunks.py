@@ -61,11 +61,27 @@ class ChunkReader:
             )
         return data
 
+    def holds(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return for each row of ``ids`` (n, 32) whether an index here lists it.
+
+        Raises:
+            IntegrityError, FormatError: an index is damaged.
+            StoreError: the medium cannot be read.
+        """
+        held = np.zeros(len(ids), np.bool_)
+        with self._lock:
+            for number in range(len(self._volumes)):
+                held |= self._index(number).lookup(ids) >= 0
+        return held
+
+    def _index(self, number: int) -> VolumeIndex:
+        while number >= len(self._indexes):
+            self._indexes.append(_read_index(self._volumes[len(self._indexes)]))
+        return self._indexes[number]
+
     def _find(self, chunk: NDArray[np.uint8]) -> tuple[int, int]:
         for number in range(len(self._volumes)):
-            if number == len(self._indexes):
-                self._indexes.append(_read_index(self._volumes[number]))
-            row = int(self._indexes[number].lookup(chunk)[0])
+            row = int(self._index(number).lookup(chunk)[0])
             if row >= 0:
                 return number, row
         raise MissingError(

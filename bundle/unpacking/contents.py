@@ -83,6 +83,7 @@ class Contents:
     def __init__(self) -> None:
         self.all: list[Content] = []
         self._known: dict[bytes, Content] = {}
+        self._settled = False
         self._rows = 0
         self._parts: list[tuple[NDArray[np.uint8], NDArray[np.uint64]]] = []
         self.ids: NDArray[np.uint8] = np.zeros((0, 32), np.uint8)
@@ -108,7 +109,10 @@ class Contents:
         return content
 
     def settle(self) -> None:
-        """Make the columns; nothing can be added after that."""
+        """Make the columns, once; nothing can be added after that."""
+        if self._settled:
+            return
+        self._settled = True
         self._known.clear()
         self.ids = np.empty((self._rows, 32), np.uint8)
         self.owners = np.empty(self._rows, np.uint32)

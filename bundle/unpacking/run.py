@@ -36,11 +36,41 @@ async def assemble(
         StoreError: the medium cannot be read.
         TargetError: the sink cannot take it.
     """
-    contents.settle()
-    assembly = Assembly(FrameStream(volumes, watch), contents, sink, reporter)
     try:
-        assembly.begin()
-        await work(jobs, lambda: UnpackWorker(assembly), assembly.turnstiles)
+        assembly = begin(volumes, contents, sink, reporter, watch)
+        await read_frames(assembly, jobs)
     finally:
         sink.close()
     return assembly
+
+
+def begin(
+    volumes: Sequence[ShardedFile],
+    contents: Contents,
+    sink: Sink,
+    reporter: Reporter,
+    watch: Callable[[str, bytes], None] | None = None,
+) -> Assembly:
+    """Return an assembly with everything in it that needs no chunk.
+
+    The caller feeds it, and closes ``sink`` whatever happens.
+
+    Raises:
+        IntegrityError: a recipe lies.
+        TargetError: the sink cannot take it.
+    """
+    contents.settle()
+    assembly = Assembly(FrameStream(volumes, watch), contents, sink, reporter)
+    assembly.begin()
+    return assembly
+
+
+async def read_frames(assembly: Assembly, jobs: int) -> None:
+    """Take every frame of the volumes through an assembly that has begun.
+
+    Raises:
+        IntegrityError, FormatError: the bundle is damaged or lies.
+        StoreError: the medium cannot be read.
+        TargetError: the sink cannot take it.
+    """
+    await work(jobs, lambda: UnpackWorker(assembly), assembly.turnstiles)

@@ -116,6 +116,26 @@ class Assembly:
         self._claimed[mine] = True
         return mine
 
+    def take(self, arrived: dict[int, memoryview]) -> None:
+        """Take rows that no frame brings, from one thread and before any frame.
+
+        Raises:
+            IntegrityError: a recipe gives a chunk another length, or a content
+                is complete and wrong.
+            TargetError: the sink cannot take it.
+        """
+        for row, data in arrived.items():
+            if int(self.contents.lengths[row]) != len(data):
+                raise IntegrityError(
+                    "a recipe and a store give one chunk two lengths", rule="6.6"
+                )
+            owner = self.contents.all[self.contents.owners[row]]
+            self.sink.write(owner, int(self.contents.offsets[row]), data)
+        self._claimed[list(arrived)] = True
+        for content in self.hash(arrived):
+            self.conclude(content)
+        self.reporter.advanced(sum(map(len, arrived.values())))
+
     def hash(self, arrived: dict[int, memoryview]) -> list[Content]:
         """Take rows that were written into their files' digests; in turns.
 
