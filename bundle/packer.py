@@ -279,7 +279,7 @@ async def _fill(
         fill.check_complete(taken.known)
         manifest = None
         if writer is not None:
-            manifest = await asyncio.to_thread(_commit_fill, fill, writer, signer)
+            manifest = await _commit_fill(fill, writer, signer)
     except BaseException:
         if writer is not None:
             writer.abandon()
@@ -305,26 +305,22 @@ async def _fill(
     )
 
 
-def _commit_fill(fill: Fill, writer: BundleWriter, signer: Signer) -> Manifest:
+async def _commit_fill(fill: Fill, writer: BundleWriter, signer: Signer) -> Manifest:
     """Write a bundle of a release that was signed before."""
     past = fill.past
     signed = parse(past.envelope, limit=MAX_ENVELOPE).signatures
     recipes = {digest: Recipe.parse(data) for digest, data in fill.recipes.items()}
-    return writer.commit(
-        Payload(
-            release=past.release,
-            release_payload=past.payload,
-            envelope=past.envelope,
-            recipes=[*fill.recipes.values()],
-            approval=render(
-                past.release,
-                digest_of(past.payload),
-                recipes,
-                [one.keyid for one in signed],
-            ),
-        ),
-        signer,
+    approval = render(
+        past.release, digest_of(past.payload), recipes, [one.keyid for one in signed]
     )
+    payload = Payload(
+        release=past.release,
+        release_payload=past.payload,
+        envelope=past.envelope,
+        recipes=[*fill.recipes.values()],
+        approval=approval,
+    )
+    return await see_through(lambda: writer.commit(payload, signer), writer.stop)
 
 
 def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:

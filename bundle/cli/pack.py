@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bundle.cli.session import run
-from bundle.cli.units import count_text, revision_text, size_text
+from bundle.cli.units import count_text, duration_text, revision_text, size_text
 from bundle.cli.values import DEFAULT_VOLUME
 from bundle.cli.watch import watching
 from bundle.errors import PartialError
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from bundle.cli.output import Output
     from bundle.cli.session import Session
     from bundle.packer import PackReport, PackRequest
+
+
+COPY_RATE: Final = 100_000_000
+"""Bytes a second that a copy onto a medium is taken to run at: a USB 3 stick."""
 
 
 def pack(options: argparse.Namespace, session: Session) -> None:
@@ -46,6 +50,7 @@ def pack(options: argparse.Namespace, session: Session) -> None:
 def _request(options: argparse.Namespace, session: Session) -> PackRequest:
     """Return what the options ask for."""
     from bundle.packer import PackRequest
+    from bundle.packing.holdings import FarSide
     from bundle.source.filter import ListOptions
     from bundle.source.locate import parse_source
 
@@ -63,14 +68,26 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
         state=session.state,
         clock=session.clock,
         add=options.add,
-        after=None if options.after is None else Path(options.after),
+        after=_path(options.after),
         audience=tuple(options.audience),
         expires_days=options.expires,
         volume_size=options.volume_size or DEFAULT_VOLUME,
         keep_going=options.keep_going,
         dry_run=options.dry_run,
         jobs=session.jobs,
+        far=FarSide(
+            have=_path(options.have),
+            base=_path(options.base),
+            dest=options.dest,
+            assume_delivered=options.assume_delivered,
+            overlap=options.overlap or 0,
+        ),
+        fill=_path(options.fill),
     )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _print(report: PackReport, verb: str, output: Output) -> None:
@@ -121,6 +138,10 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         stored_bytes=report.stored_bytes,
         needed_bytes=report.needed_bytes,
         volumes=report.volumes,
+        against=report.against or None,
+        required=report.required,
+        copy_rate=COPY_RATE,
+        copy_seconds=_copy_seconds(report),
         problems=report.problems,
         warnings=report.warnings,
     )
@@ -129,13 +150,25 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         f"{count_text(report.files, 'file')}, {size_text(report.bytes)}; "
         f"{size_text(report.new_bytes)} new, {size_text(report.reused_bytes)} reused"
     )
+    if report.against:
+        required = count_text(report.required, "chunk")
+        output.say(f"against {report.against}; takes {required} for granted")
     volumes = count_text(report.volumes, "volume")
+    copy = (
+        f"{duration_text(_copy_seconds(report))} to copy "
+        f"at {COPY_RATE // 1_000_000} MB/s"
+    )
     if report.bundle is None:
-        output.say(f"at most {size_text(report.needed_bytes)} in {volumes}")
+        output.say(f"at most {size_text(report.needed_bytes)} in {volumes}, {copy}")
         output.say("nothing was written")
     else:
-        output.say(f"{size_text(report.stored_bytes)} in {volumes}")
+        output.say(f"{size_text(report.stored_bytes)} in {volumes}, {copy}")
         output.answer(str(report.bundle))
+
+
+def _copy_seconds(report: PackReport) -> int:
+    """Return how long a copy of the bundle takes at ``COPY_RATE``, rounded up."""
+    return -(-(report.stored_bytes or report.needed_bytes) // COPY_RATE)
 
 
 def _say_next(bundle: Path, key: Path, output: Output) -> None:

@@ -10,7 +10,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, Never
 
-from bundle.cli.values import days, jobs, slug, volume_size
+from bundle.cli.values import days, jobs, releases, slug, volume_size
 from bundle.cli.variables import Help, Variables
 from bundle.errors import UsageError
 
@@ -47,6 +47,13 @@ SOURCE:
 example:
   bundle pack hf-cache:/data/hf --out /media/usb --stream models-prod --key keys"""
 
+_SIDES: Final = """\
+A and B:
+  a bundle's directory, a release.json, a receipt, or a target:
+  hf-home:PATH, hf-cache:PATH, tree:PATH
+
+A receipt names releases; what is in them is known where they were packed."""
+
 _TARGETS: Final = """\
 TARGET:
   hf-home:PATH     what HF_HOME names: the cache is PATH/hub
@@ -79,7 +86,9 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     trust = commands.group("trust", "decide whose bundles are read here")
     _trust_enrol(trust)
     _trust_show(trust)
+    _trust_site_key(trust)
     _pack(commands)
+    _diff(commands)
     _verify(commands)
     _unpack(commands)
     _ls(commands)
@@ -186,6 +195,16 @@ def _trust_show(commands: _Commands) -> None:
     _state(options)
 
 
+def _trust_site_key(commands: _Commands) -> None:
+    options = commands.command(
+        "site-key",
+        "bundle.cli.trust:site_key",
+        "print the public key that signs this site's receipts",
+    )
+    options.option("--site", "NAME", "the site; default: default", reads=slug)
+    _state(options)
+
+
 def _pack(commands: _Commands) -> None:
     options = commands.command(
         "pack", "bundle.cli.pack:pack", "make a bundle of sources", _SOURCES
@@ -209,9 +228,22 @@ def _pack(commands: _Commands) -> None:
     options.option(
         "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=volume_size
     )
+    _far_side(options)
     options.switch("--keep-going", "pack the rest when a source is damaged")
     options.switch("--dry-run", "print what would be packed and write nothing")
     _state(options)
+
+
+def _far_side(options: Variables) -> None:
+    """Add what tells which chunks need not travel; without any, all do."""
+    options.option("--have", "RECEIPT", "leave out what this receipt says is there")
+    options.option("--base", "BUNDLE", "leave out what this bundle brought")
+    options.option(
+        "--dest", "NAME", "leave out what was acknowledged from there", reads=slug
+    )
+    options.switch("--assume-delivered", "count what was sent to --dest as there")
+    options.option("--overlap", "N", "send the last N releases again", reads=releases)
+    options.option("--fill", "WANT", "carry what this want lacks of its release")
 
 
 def _verify(commands: _Commands) -> None:
@@ -229,7 +261,23 @@ def _unpack(commands: _Commands) -> None:
     _bundle(options)
     options.several("--to", "TARGET", "where it goes, see below", required=True)
     options.switch("--copy", "files in place of links, for file systems without")
+    options.several(
+        "--store", "PATH", "a store or a bundle that has what BUNDLE builds on"
+    )
+    options.option("--receipt-to", "DIR", "write a receipt for the sender there")
+    options.option("--want-to", "DIR", "write what lacks there; default: the receipts")
     _reading(options)
+
+
+def _diff(commands: _Commands) -> None:
+    options = commands.command(
+        "diff", "bundle.cli.diff:diff", "tell what differs between two", _SIDES
+    )
+    options.parser.add_argument("before", metavar="A", help="the older, see below")
+    options.parser.add_argument("after", metavar="B", help="the newer, see below")
+    options.switch("--long", "list every file that differs", short="-l")
+    options.option("--trust", "ROOT", "trust this root in place of the enrolled one")
+    _state(options)
 
 
 def _ls(commands: _Commands) -> None:
@@ -282,7 +330,7 @@ def _reading(options: Variables) -> None:
     """Add what every verb takes that reads a bundle."""
     options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
     options.option(
-        "--site", "NAME", "the site this is, for a release's audience", reads=slug
+        "--site", "NAME", "the site this is: audiences, receipts", reads=slug
     )
     options.switch("--strict", "refuse what has expired")
     _state(options)

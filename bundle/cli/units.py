@@ -51,6 +51,21 @@ def size_text(size: int) -> str:
     return f"{size / _UNITS[unit]:.1f} {unit}"
 
 
+def duration_text(seconds: int) -> str:
+    """Return a number of seconds in the two largest units that it takes.
+
+    >>> duration_text(9), duration_text(330), duration_text(7260)
+    ('9 s', '5 min 30 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes, rest = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 def count_text(count: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it takes one."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -14,6 +14,9 @@ MAX_JOBS: Final = 256
 MAX_EXPIRES_DAYS: Final = 36_500
 """Days until a release expires: a century."""
 
+MAX_OVERLAP: Final = 31
+"""Releases that are sent again at most: one fewer than are remembered."""
+
 DEFAULT_VOLUME: Final = GIB
 """Bytes of a volume when ``--volume-size`` says nothing."""
 
@@ -48,6 +51,15 @@ def days(text: str) -> int:
         ValueError: it is not one.
     """
     return _whole(text, 1, MAX_EXPIRES_DAYS)
+
+
+def releases(text: str) -> int:
+    """Return a number of releases that are sent again.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _whole(text, 0, MAX_OVERLAP)
 
 
 def volume_size(text: str) -> int:

@@ -133,7 +133,7 @@ def _change(change: Change) -> str:
     entry = change.entry
     name = f"**{change.state}**: {inline(entry.kind)} {inline(entry.name)}"
     if change.before is None or change.after is None:
-        return f"{name}, {entry.files:,} files, {_size(entry.bytes)}"
+        return f"{name}, {entry.files or 0:,} files, {_size(entry.bytes or 0)}"
     revisions = [inline(one.revision) for one in (change.before, change.after)]
     if revisions[0] != revisions[1]:
         name += f", revision {revisions[0]} → {revisions[1]}"

@@ -27,14 +27,17 @@ SAME: Final = "same"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One artifact of a side; ``recipe`` is None where only its digest is known."""
+    """One artifact of a side; ``recipe`` is None where only its digest is known.
+
+    ``files`` and ``bytes`` are None where not even they are.
+    """
 
     kind: str
     name: str
     revision: str
     digest: str
-    files: int
-    bytes: int
+    files: int | None
+    bytes: int | None
     recipe: Recipe | None
 
     @classmethod
@@ -121,7 +124,7 @@ class Change:
 
     @property
     def is_known(self) -> bool:
-        """Whether the files can be told: the recipes it takes are at hand."""
+        """Whether single files can be told: the recipes it takes are at hand."""
         return self.state == SAME or all(
             entry.recipe is not None
             for entry in (self.before, self.after)
@@ -139,11 +142,20 @@ class Change:
     def tally(self) -> Tally | None:
         """Return how much differs, None where that is not known."""
         if not self.is_known:
-            return None
+            return self._counted()
         tally = Tally()
         for change in self.files():
             tally = tally.plus(change)
         return tally
+
+    def _counted(self) -> Tally | None:
+        """Return the whole of an artifact that one side lacks, if that is known."""
+        files, size = self.entry.files, self.entry.bytes
+        if files is None or size is None or self.state == CHANGED:
+            return None
+        if self.state == ADDED:
+            return Tally(added_files=files, added_bytes=size)
+        return Tally(removed_files=files, removed_bytes=size)
 
 
 def compare(before: Iterable[Entry], after: Iterable[Entry]) -> list[Change]:

@@ -15,13 +15,13 @@ from bundle.format.release import Release
 from bundle.limits import MAX_ENVELOPE
 from bundle.medium.files import read_whole
 from bundle.trust import envelope
-from bundle.trust.chain import Trust
+from bundle.trust.roles import PACKER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from bundle.state.keydir import Signer
+    from bundle.trust.chain import Trust
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,23 +33,18 @@ class Base:
     recipes: Mapping[str, Recipe]
 
 
-def read_base(path: Path, signer: Signer) -> Base:
-    """Return the bundle in the directory ``path``, of the packers of this root.
+def read_base(path: Path, trust: Trust) -> Base:
+    """Return the bundle in the directory ``path``, signed by the trusted packers.
+
+    Whether it may be applied anywhere is not asked: neither approvals nor dates,
+    audience and order in the stream are looked at.
 
     Raises:
         MissingError: one of its files is not there.
         FormatError, IntegrityError: it is damaged.
         TrustError: it is not signed by them.
     """
-    packers = signer.packers
-    payload = envelope.verify(
-        read_whole(path / layout.RELEASE, MAX_ENVELOPE),
-        envelope.RELEASE_TYPE,
-        packers.keys,
-        packers.threshold,
-        limit=MAX_ENVELOPE,
-    ).payload
-    trust = Trust(signer.anchor, signer.roles, (), stateless=True)
+    payload = read_release(path / layout.RELEASE, trust)
     described = trust.verify_manifest(read_whole(path / layout.MANIFEST, MAX_ENVELOPE))
     release, manifest = Release.parse(payload), Manifest.parse(described.payload)
     manifest.release.check(payload, layout.RELEASE)
@@ -67,3 +62,21 @@ def read_base(path: Path, signer: Signer) -> Base:
             for entry in recipes.entries
         },
     )
+
+
+def read_release(path: Path, trust: Trust) -> bytes:
+    """Return the payload of a release.json, signed by the trusted packers.
+
+    Raises:
+        MissingError: it is not there.
+        FormatError: it is damaged.
+        TrustError: it is not signed by them.
+    """
+    packers = trust.roles.role(PACKER)
+    return envelope.verify(
+        read_whole(path, MAX_ENVELOPE),
+        envelope.RELEASE_TYPE,
+        packers.keys,
+        packers.threshold,
+        limit=MAX_ENVELOPE,
+    ).payload

@@ -24,6 +24,7 @@ from bundle.state.destination import (
     load_destination,
     save_destination,
 )
+from bundle.trust.chain import Trust
 from bundle.trust.receipts import read_receipt
 
 if TYPE_CHECKING:
@@ -180,7 +181,9 @@ class _Search:
 
     def take_base(self, path: Path) -> None:
         """Count what a bundle carries and takes for granted."""
-        base = read_base(path, self._signer)
+        signer = self._signer
+        trust = Trust(signer.anchor, signer.roles, (), stateless=True)
+        base = read_base(path, trust)
         release = base.release
         recipes = dict(base.recipes)
         for artifact in release.artifacts:

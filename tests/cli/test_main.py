@@ -25,6 +25,7 @@ VERBS = (
     "key",
     "trust",
     "pack",
+    "diff",
     "verify",
     "unpack",
     "ls",
