@@ -100,7 +100,8 @@ CASYNC = Contender(
     "casync",
     lambda place: [["mkdir", f"{place}/store"]],
     lambda place, source: _shell(
-        f"casync make --store={place}/store/s {place}/store/a.caidx {source} >{place}/log"
+        f"casync make --store={place}/store/s {place}/store/a.caidx "
+        f"{source} > {place}/log"
     ),
     lambda place, out: _shell(
         f"casync extract --store={place}/store/s {place}/store/a.caidx {out}"

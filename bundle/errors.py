@@ -1,7 +1,7 @@
 """Every error this package raises on purpose.
 
 * BundleError                         exit  1
-  + UsageError                              2   the command line asks for nothing sensible
+  + UsageError                              2   the command line makes no sense
   + FormatError                            10   these bytes are not a valid bundle
     - TruncatedError                            they may be valid but they stop too soon
     - LimitError                                they ask for more than a reader allows
@@ -11,7 +11,7 @@
   + TargetError                            14   a target or an output cannot take it
     - SpaceError                                it would not fit
     - ExistsError                               something finished is there already
-  + SourceError                            15   an input is damaged, unreadable or changing
+  + SourceError                            15   an input is damaged or changing
   + StoreError                             16   a store or a network could not do it
     - NotFoundError
     - TransientError                            worth retrying
@@ -72,13 +72,19 @@ class LimitError(FormatError):
 
 
 class IntegrityError(BundleError):
-    """Bytes and the digest or size that names them disagree (rule ``rule``)."""
+    """Bytes and the digest or size that names them disagree (rule ``rule``).
+
+    ``left`` names what is lost, one line each, where that was looked for.
+    """
 
     exit_code = 11
 
-    def __init__(self, message: str, *, rule: str, advice: str = "") -> None:
+    def __init__(
+        self, message: str, *, rule: str, advice: str = "", left: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message, advice=advice)
         self.rule = rule
+        self.left = left
 
     def __str__(self) -> str:
         return f"{super().__str__()} (rule {self.rule})"
