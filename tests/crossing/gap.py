@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ def open_gap(path: Path) -> Gap:
 def fill(
     gap: Gap, repositories: Iterable[Repository], layout: Layout = Layout.CLASSIC
 ) -> None:
-    """Put repositories into the sender's cache, with what must not be carried."""
+    """Make the sender's cache of these repositories and of what must not be carried."""
+    shutil.rmtree(gap.hub.parent, ignore_errors=True)
     for repository in repositories:
         write_cache(gap.hub, repository, layout)
