@@ -211,6 +211,7 @@ class Site:
         trust: TrustChoice | None = None,
         jobs: int = 1,
         reporter: Reporter | None = None,
+        **changes: Any,  # noqa: ANN401 - fields of UnpackRequest
     ) -> UnpackReport:
         """Unpack, into the tree ``target`` unless told otherwise."""
         request = UnpackRequest(
@@ -219,5 +220,6 @@ class Site:
             trust=trust or self.stateless,
             clock=lambda: self.now,
             jobs=jobs,
+            **changes,
         )
         return asyncio.run(unpack(request, reporter or Reporter()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,13 +10,14 @@ from bundle.errors import MissingError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bundle.cli.session import Session
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
     from bundle.medium.reader import OpenBundle
     from bundle.state.receiver import TrustChoice
+    from bundle.store.base import ReadStore
 
 _T = TypeVar("_T")
 
@@ -49,6 +51,29 @@ def open_verified(options: argparse.Namespace, session: Session) -> OpenBundle:
     for warning in opened.warnings:
         session.output.warn(warning)
     return opened
+
+
+@contextlib.contextmanager
+def open_store(
+    path: Path, options: argparse.Namespace, session: Session
+) -> Iterator[ReadStore]:
+    """Open what may hold chunks that a bundle does not carry: here, another bundle.
+
+    It need not be meant for this receiver nor be new: only what has the right id
+    is taken from it.
+
+    Raises:
+        BundleError: it is not here, damaged, or not signed by whom this receiver
+            trusts.
+    """
+    from bundle.medium.lending import LendingStore
+    from bundle.medium.reader import open_bundle
+
+    opened = open_bundle(
+        path, trust_of(options, session), session.clock(), keep=False, judged=False
+    )
+    with opened.volumes() as volumes:
+        yield LendingStore(opened, volumes)
 
 
 def find_artifact(opened: OpenBundle, text: str) -> Artifact:

@@ -54,6 +54,29 @@ def show(options: argparse.Namespace, session: Session) -> None:
     _print(root, receiver.read_marks(session.state), options, session)
 
 
+def site_key(options: argparse.Namespace, session: Session) -> None:
+    """Print the public key of a site, made on first use.
+
+    Raises:
+        TrustError: the key in the state is damaged.
+        TargetError: it could not be made.
+    """
+    from bundle.state import site
+
+    name = options.site or site.DEFAULT_SITE
+    public = site.site_key(session.state, name).public
+    session.output.event(
+        "result",
+        verb=options.verb,
+        state=session.state,
+        site=name,
+        public=public.raw.hex(),
+        keyid=public.keyid,
+    )
+    session.output.say(f"site {name}: the key of the role site:{name}")
+    session.output.answer(public.raw.hex())
+
+
 def _print(
     root: Root, marks: list[Mark], options: argparse.Namespace, session: Session
 ) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.cli.doctor import print_variables
-from bundle.cli.reading import trust_of
+from bundle.cli.reading import open_store, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.cli.watch import watching
@@ -32,15 +33,22 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
 
     output = session.output
     locations = dict.fromkeys(options.to)
-    request = unpacker.UnpackRequest(
-        bundle=Path(options.bundle),
-        targets=tuple(parse_target(text, copy=options.copy) for text in locations),
-        trust=trust_of(options, session),
-        jobs=session.jobs,
-        clock=session.clock,
-    )
-    with watching(output, session.stopwatch) as reporter:
-        report = run(unpacker.unpack(request, reporter))
+    with contextlib.ExitStack() as lent:
+        request = unpacker.UnpackRequest(
+            bundle=Path(options.bundle),
+            targets=tuple(parse_target(text, copy=options.copy) for text in locations),
+            trust=trust_of(options, session),
+            jobs=session.jobs,
+            clock=session.clock,
+            stores=tuple(
+                lent.enter_context(open_store(Path(text), options, session))
+                for text in dict.fromkeys(options.store)
+            ),
+            receipt_to=_directory(options.receipt_to),
+            want_to=_directory(options.want_to),
+        )
+        with watching(output, session.stopwatch) as reporter:
+            report = run(unpacker.unpack(request, reporter))
     _print(report, options, output)
     _print_variables(locations, output)
     if report.left:
@@ -49,6 +57,10 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             left=report.left,
             advice="the rest is published; name a target for these too",
         )
+
+
+def _directory(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _print(report: UnpackReport, options: argparse.Namespace, output: Output) -> None:
@@ -79,6 +91,9 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
         written_files=written,
         kept_files=sum(placed.kept_files for placed in report.placed),
         written_bytes=size,
+        reused_bytes=report.reused_bytes,
+        receipt=report.receipt,
+        stays=report.stays,
         left=report.left,
         warnings=report.warnings,
     )
@@ -89,6 +104,12 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
         )
     elif report.placed:
         output.say(f"{release}: nothing to write, all of it is there")
+    if report.reused_bytes:
+        output.say(f"{size_text(report.reused_bytes)} of it were here already")
+    for line in report.stays:
+        output.say(line)
+    if report.receipt is not None:
+        output.say(f"receipt for the sender: {report.receipt}")
 
 
 def _print_table(report: UnpackReport, output: Output) -> None:

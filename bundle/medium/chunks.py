@@ -74,6 +74,21 @@ class ChunkReader:
                 held |= self._index(number).lookup(ids) >= 0
         return held
 
+    @property
+    def volumes(self) -> int:
+        """How many volumes there are."""
+        return len(self._volumes)
+
+    def ids_of(self, volume: int) -> NDArray[np.uint8]:
+        """Return the ids of one volume's chunks, sorted; volumes count from 0.
+
+        Raises:
+            IntegrityError, FormatError: the index is damaged.
+            StoreError: the medium cannot be read.
+        """
+        with self._lock:
+            return self._index(volume).ids
+
     def _index(self, number: int) -> VolumeIndex:
         while number >= len(self._indexes):
             self._indexes.append(_read_index(self._volumes[len(self._indexes)]))
