@@ -90,6 +90,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _pack(commands)
     _diff(commands)
     _verify(commands)
+    _copy(commands)
     _unpack(commands)
     _ls(commands)
     _inspect(commands)
@@ -251,6 +252,17 @@ def _verify(commands: _Commands) -> None:
         "verify", "bundle.cli.verify:verify", "check every signature, digest and size"
     )
     _bundle(options)
+    _reading(options)
+
+
+def _copy(commands: _Commands) -> None:
+    options = commands.command(
+        "copy", "bundle.cli.copy:copy", "copy onto a medium and read it back"
+    )
+    _bundle(options)
+    options.parser.add_argument(
+        "destination", metavar="DIR", help="where its directory goes"
+    )
     _reading(options)
 
 

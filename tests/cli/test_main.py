@@ -27,6 +27,7 @@ VERBS = (
     "pack",
     "diff",
     "verify",
+    "copy",
     "unpack",
     "ls",
     "inspect",
