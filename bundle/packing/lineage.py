@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundle.digest import Digest, digest_of
-from bundle.errors import TrustError, UsageError
+from bundle.errors import FormatError, TrustError, UsageError
 from bundle.format.layout import RELEASE
 from bundle.format.release import GENESIS, Release
 from bundle.limits import MAX_ENVELOPE
@@ -85,15 +85,16 @@ def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage
     continues from what ``state`` remembers.
 
     Raises:
+        FormatError: what ``state`` remembers is damaged.
         TrustError: ``after`` was not signed by this root's packers.
         UsageError: ``after`` is a release of another stream.
     """
     root = signer.anchor.fingerprint
     stream = find_stream(state, root, name)
-    last = stream.last() if stream is not None else None
-    payload = _own_payload(last.envelope) if last is not None else None
     if after is not None:
-        payload = _read_release(after, signer)
+        payload: bytes | None = _read_release(after, signer)
+    else:
+        payload = None if stream is None else _last_payload(stream)
     before = Release.parse(payload) if payload is not None else None
     identity = stream.id if stream is not None else secrets.token_hex(16)
     seq = before.seq if before is not None else 0
@@ -118,9 +119,19 @@ def trace(state: Path, signer: Signer, name: str, after: Path | None) -> Lineage
     )
 
 
-def _own_payload(data: bytes) -> bytes:
-    """Return what an envelope of this packer's own state holds."""
-    return parse(data, limit=MAX_ENVELOPE).payload
+def _last_payload(stream: SenderStream) -> bytes | None:
+    """Return the newest release that this packer finished, None before the first."""
+    last = stream.last()
+    if last is None:
+        return None
+    try:
+        return parse(last.envelope, limit=MAX_ENVELOPE).payload
+    except FormatError as error:
+        raise FormatError(
+            f"{stream.directory}: release {last.seq} is damaged: {error.args[0]}",
+            rule="30.5.4",
+            advice="continue from its bundle: --after BUNDLE",
+        ) from error
 
 
 def _read_release(path: Path, signer: Signer) -> bytes:
