@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from bundle.digest import DIGEST_SIZE, digest_of
-from bundle.errors import LimitError, NotFoundError
+from bundle.errors import NotFoundError
 from bundle.format.recipe import Recipe
-from bundle.limits import MAX_CHUNK
 from bundle.store.base import Capabilities, Collected, Committed, Identity, Store
-from bundle.store.use import check_held, dropped, order
+from bundle.store.use import check_chunk, check_held, dropped, order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -138,18 +137,6 @@ class MemoryStore(Store):
             self._recipes = {one: self._recipes[one] for one in recipes}
             self._chunks = {one: self._chunks[one] for one in used}
         return collected
-
-
-def check_chunk(data: bytes | memoryview) -> None:
-    """Refuse a chunk that no frame could hold.
-
-    Raises:
-        LimitError: it is empty or over ``MAX_CHUNK`` bytes.
-    """
-    if not 1 <= len(data) <= MAX_CHUNK:
-        raise LimitError(
-            f"a chunk has 1 to {MAX_CHUNK} bytes, not {len(data)}", rule="5.2.12"
-        )
 
 
 def _rows(ids: Iterable[bytes]) -> NDArray[np.uint8]:

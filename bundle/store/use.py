@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bundle.digest import digest_of
-from bundle.errors import IntegrityError, MissingError, NotFoundError, UsageError
+from bundle.errors import (
+    IntegrityError,
+    LimitError,
+    MissingError,
+    NotFoundError,
+    UsageError,
+)
 from bundle.format.columns import windows
 from bundle.format.recipe import Recipe
+from bundle.limits import MAX_CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +50,18 @@ def dropped(
         older = list(group)[: -retention.keep] if retention.keep else []
         gone += [one for one in older if one.digest not in retention.pins]
     return tuple(gone)
+
+
+def check_chunk(data: bytes | memoryview) -> None:
+    """Refuse a chunk that no frame could hold.
+
+    Raises:
+        LimitError: it is empty or over ``MAX_CHUNK`` bytes.
+    """
+    if not 1 <= len(data) <= MAX_CHUNK:
+        raise LimitError(
+            f"a chunk has 1 to {MAX_CHUNK} bytes, not {len(data)}", rule="5.2.12"
+        )
 
 
 def check_recipe(digest: str, data: bytes | memoryview) -> None:

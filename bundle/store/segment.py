@@ -1,0 +1,262 @@
+"""Index segments: where each chunk lies in the packs, on disk and mapped (spec §50.3).
+
+A segment is 64 bytes of header, records sorted by id, 256 counts that lead to
+the records whose id begins with a given byte, the numbers of the packs it
+covers, and a digest. It never changes: new packs bring new segments, and
+segments of like size are merged a byte of ids at a time.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+from blake3 import blake3
+
+from bundle.digest import DIGEST_SIZE
+from bundle.errors import FormatError, IntegrityError
+from bundle.format.columns import FORMAT, RECORD_SIZE, Record, keys_of, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from io import BufferedIOBase
+    from typing import TypeAlias
+
+    from _typeshed import ReadableBuffer
+    from numpy.typing import NDArray
+
+    from bundle.format.columns import Bytes, Indices, Longs, Words
+    from bundle.format.index import VolumeIndex
+
+    Table: TypeAlias = NDArray[np.void]
+
+ENTRY: Final = np.dtype(
+    {
+        "names": ["id", "key", "prefix", "pack", "frame", "offset", "length"],
+        "formats": [f"{DIGEST_SIZE}u1", f"S{DIGEST_SIZE}", ">u8", *["<u4"] * 4],
+        "offsets": [0, 0, 0, 32, 36, 40, 44],
+        "itemsize": 48,
+    }
+)
+"""A record: id, number of the pack, byte of the frame in the pack, byte of the
+chunk in the frame's plain bytes, length. ``key`` is the id as a value that compares,
+``prefix`` its first eight bytes as a number."""
+
+_RAW: Final = np.dtype(f"V{ENTRY.itemsize}")
+_FANOUT: Final = 256
+_STEP: Final = 1 << 16
+"""Ids looked up together; what they touched of the file is dropped after each."""
+
+_DENSE: Final = 64
+"""Records for each id wanted, below which all of them are looked at."""
+
+_HEADER: Final = Record(
+    "index segment", "50.3", b"\x89BDX\r\n\x1a\n", struct.Struct("<HHIQ32s")
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """One segment, read in place; ``packs`` are the numbers it covers, ascending."""
+
+    data: memoryview
+    table: Table
+    packs: Words
+    _starts: Indices
+    mapping: mmap.mmap | None = None
+
+    @classmethod
+    def parse(cls, buffer: ReadableBuffer, mapping: mmap.mmap | None = None) -> Self:
+        """Return the segment in ``buffer``, which holds it and nothing else.
+
+        Its digest is looked at by ``check`` alone: whatever a wrong record leads
+        to is hashed before it is used.
+
+        Raises:
+            TruncatedError, FormatError: rule 50.3.
+        """
+        data = view_of(buffer)
+        version, flags, packs, records, _ = _HEADER.parse(data)
+        _HEADER.check_version(version, flags)
+        counts = RECORD_SIZE + ENTRY.itemsize * records
+        covered = counts + 4 * _FANOUT
+        if len(data) != covered + 4 * packs + DIGEST_SIZE:
+            raise FormatError(
+                f"{len(data)} bytes are no segment of {records} chunks",
+                rule="50.3.4",
+                offset=len(data),
+            )
+        fanout = np.frombuffer(data, "<u4", _FANOUT, counts)
+        if bool((fanout[1:] < fanout[:-1]).any()) or int(fanout[-1]) != records:
+            raise FormatError("counts that descend", rule="50.3.5", offset=counts)
+        return cls(
+            data,
+            np.frombuffer(data, ENTRY, records, RECORD_SIZE),
+            np.frombuffer(data, "<u4", packs, covered),
+            np.concatenate([[0], fanout]).astype(np.int64),
+            mapping,
+        )
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Map the segment in a file.
+
+        Raises:
+            OSError: it cannot be read.
+            TruncatedError, FormatError: rule 50.3.
+        """
+        with open(path, "rb") as file:  # noqa: PTH123 - one call for both kinds
+            if not os.fstat(file.fileno()).st_size:
+                return cls.parse(b"")
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return cls.parse(mapping, mapping)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def lookup(self, ids: Bytes) -> Indices:
+        """Return the record of each of ``ids``, or -1 where it is absent."""
+        found = np.full(len(ids), -1, np.int64)
+        if not len(self) or not len(ids):
+            return found
+        keys = keys_of(np.ascontiguousarray(ids))
+        prefixes = keys.view(">u8")[::4].astype(np.uint64)
+        order = np.argsort(prefixes)
+        for start in range(0, len(order), _STEP):
+            rows = order[start : start + _STEP]
+            found[rows] = self._search(prefixes[rows], keys[rows])
+            if len(order) > _STEP:
+                self.release()
+        return found
+
+    def _search(self, prefixes: Longs, keys: NDArray[np.bytes_]) -> Indices:
+        """Return the record of each of these ids, which come by ascending prefix."""
+        first = (prefixes >> np.uint64(56)).astype(np.int64)
+        low, high = self._starts[first], self._starts[first + 1]
+        start, end = int(low[0]), int(high[-1])
+        if end - start < _DENSE * len(keys):
+            # A look at each prefix in turn beats jumps that miss every cache.
+            near = self.table["prefix"][start:end].astype(np.uint64)
+            low = start + np.searchsorted(near, prefixes)
+        else:
+            low = self._lower_bound(low, high, prefixes)
+        return self._match(low, prefixes, keys)
+
+    def _lower_bound(self, low: Indices, high: Indices, prefixes: Longs) -> Indices:
+        column, top = self.table["prefix"], len(self) - 1
+        for _ in range(int((high - low).max()).bit_length()):
+            middle = (low + high) >> 1
+            below = (low < high) & (column[np.minimum(middle, top)] < prefixes)
+            low = np.where(below, middle + 1, low)
+            high = np.where(below, high, middle)
+        return low
+
+    def _match(
+        self, low: Indices, prefixes: Longs, keys: NDArray[np.bytes_]
+    ) -> Indices:
+        """Go on from the first record of each prefix to the one with the whole id."""
+        top = len(self) - 1
+        while True:
+            here = self.table["key"][np.minimum(low, top)]
+            found = here == keys
+            on = ~found & (low < top)
+            on[on] = here[on].view(">u8")[::4] == prefixes[on]
+            if not on.any():
+                return np.where(found, low, -1)
+            low = low + on
+
+    def bucket(self, first: int) -> Table:
+        """Return the records of the ids that begin with this byte."""
+        return self.table[self._starts[first] : self._starts[first + 1]]
+
+    def check(self) -> None:
+        """Refuse a segment whose bytes are not those that were written.
+
+        Raises:
+            IntegrityError: the digest is another.
+        """
+        if blake3(self.data[RECORD_SIZE:-DIGEST_SIZE]).digest() != bytes(
+            self.data[-DIGEST_SIZE:]
+        ):
+            raise IntegrityError("an index segment is damaged", rule="50.3.6")
+        self.release()
+
+    def release(self) -> None:
+        """Let go of the pages that were read; they come back when asked for."""
+        if self.mapping is not None:
+            self.mapping.madvise(mmap.MADV_DONTNEED)
+
+
+def records_of(index: VolumeIndex, pack: int) -> Table:
+    """Return the records of a volume that is pack number ``pack``, sorted."""
+    table = np.zeros(len(index), ENTRY)
+    table["id"] = index.ids
+    table["pack"] = pack
+    table["frame"] = index.frame_offsets
+    table["offset"] = index.plain_offsets
+    table["length"] = index.lengths
+    return table
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """Return the records of several tables in one."""
+    # Fields that overlap would be laid out anew, and copied one by one.
+    raw = [table.view(_RAW) for table in tables]
+    return np.concatenate([np.empty(0, _RAW), *raw]).view(ENTRY)
+
+
+def write_segment(
+    file: BufferedIOBase, packs: Sequence[int], buckets: Iterator[Table]
+) -> str:
+    """Write a segment; return its name, 32 hexadecimal digits of its digest.
+
+    ``buckets`` yields, for each first byte, the records of its ids in any order.
+    Where an id is there several times, the highest pack counts (rule 50.3.7).
+    """
+    file.write(bytes(RECORD_SIZE))
+    hasher, counts = blake3(), []
+    for bucket in buckets:
+        records = _once(bucket)
+        counts.append(len(records))
+        data = records.tobytes()
+        hasher.update(data)
+        file.write(data)
+    fanout = np.cumsum(counts, dtype=np.uint64).astype("<u4")
+    rest = fanout.tobytes() + np.unique(np.array(packs, "<u4")).tobytes()
+    hasher.update(rest)
+    file.write(rest + hasher.digest())
+    file.seek(0)
+    number = len(set(packs))
+    file.write(_HEADER.serialize(FORMAT, 0, number, int(fanout[-1]), bytes(32)))
+    return hasher.hexdigest()[:32]
+
+
+def split(table: Table) -> Iterator[Table]:
+    """Yield the records in buckets, for ``write_segment``."""
+    table = table[np.argsort(table["id"][:, 0], kind="stable")]
+    ends = np.searchsorted(table["id"][:, 0], np.arange(_FANOUT), side="right")
+    for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        yield table[start:end]
+
+
+def merge(segments: Sequence[Segment], packs: Words) -> Iterator[Table]:
+    """Yield the records of these packs in all ``segments`` together, in buckets."""
+    for first in range(_FANOUT):
+        table = join([segment.bucket(first) for segment in segments])
+        yield table[np.isin(table["pack"], packs)]
+        for segment in segments:
+            segment.release()
+
+
+def _once(table: Table) -> Table:
+    """Return the records sorted by id, of each id the one in the highest pack."""
+    order = np.lexsort((~table["pack"], table["key"]))
+    table = table.view(_RAW)[order].view(ENTRY)
+    keys = table["key"]
+    fresh = np.ones(len(table), np.bool_)
+    fresh[1:] = keys[1:] != keys[:-1]
+    return table.view(_RAW)[fresh].view(ENTRY)
