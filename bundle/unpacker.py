@@ -39,12 +39,14 @@ if TYPE_CHECKING:
     from bundle.progress import Reporter
     from bundle.store.base import ReadStore
     from bundle.target.base import Published, Target
+    from bundle.unpacking.contents import Content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackRequest:
     """What to unpack where; ``clock`` returns seconds since 1970.
 
+    ``beside`` are further directories of the same bundle, with other volumes.
     What the bundle builds on is taken from the targets, then from ``stores``. A
     receipt is written into ``receipt_to``, and where something lacks a want into
     ``want_to``, or beside the receipts.
@@ -58,6 +60,7 @@ class UnpackRequest:
     stores: tuple[ReadStore, ...] = ()
     receipt_to: Path | None = None
     want_to: Path | None = None
+    beside: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Placement:
     recipe: Recipe
     target: Target
     missing: list[int] = field(default_factory=list)
+    contents: dict[int, Content] = field(default_factory=dict)
     staged: dict[int, Path] = field(default_factory=dict)
 
 
@@ -138,7 +142,9 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         TargetError: a target is full or refuses.
     """
     clock = request.clock()
-    opened = await asyncio.to_thread(open_bundle, request.bundle, request.trust, clock)
+    opened = await asyncio.to_thread(
+        open_bundle, request.bundle, request.trust, clock, beside=request.beside
+    )
     for warning in opened.warnings:
         reporter.warned(warning)
     site = request.trust.site or DEFAULT_SITE
@@ -198,11 +204,7 @@ async def _plan(run: _Run) -> None:
     require_space((one.target, one.recipe, one.missing) for one in run.placements)
     for one in run.placements:
         for index in one.missing:
-            content = run.contents.add(one.recipe, index)
-            place = one.target.staging / f"{content.number}"
-            if place not in content.places:
-                content.places.append(place)
-            one.staged[index] = place
+            one.contents[index] = run.contents.add(one.recipe, index)
 
 
 async def _look(run: _Run) -> NDArray[np.int64]:
@@ -273,6 +275,12 @@ async def _stage(run: _Run, needed: NDArray[np.int64]) -> None:
         MissingError: a store does not have what it said it had.
     """
     contents, reporter = run.contents, run.reporter
+    for one in run.placements:
+        for index, content in one.contents.items():
+            place = one.target.staging / f"{content.number}"
+            if place not in content.places:
+                content.places.append(place)
+            one.staged[index] = place
     reporter.started("unpack", sum(content.size for content in contents.all))
     if contents.all:
         with run.opened.volumes() as volumes:

@@ -57,18 +57,26 @@ def open_verified(options: argparse.Namespace, session: Session) -> OpenBundle:
 def open_store(
     path: Path, options: argparse.Namespace, session: Session
 ) -> Iterator[ReadStore]:
-    """Open what may hold chunks that a bundle does not carry: here, another bundle.
+    """Open a store, or another bundle, to take chunks from that one does not carry.
 
-    It need not be meant for this receiver nor be new: only what has the right id
-    is taken from it.
+    A bundle need not be meant for this receiver nor be new: only what has the
+    right id is taken from it.
 
     Raises:
         BundleError: it is not here, damaged, or not signed by whom this receiver
             trusts.
     """
+    from bundle.format.layout import MANIFEST
+    from bundle.medium.files import is_there
     from bundle.medium.lending import LendingStore
     from bundle.medium.reader import open_bundle
 
+    if not is_there(path / MANIFEST):
+        from bundle.store.local import LocalStore
+
+        with contextlib.closing(LocalStore(path)) as store:
+            yield store
+        return
     opened = open_bundle(
         path, trust_of(options, session), session.clock(), keep=False, judged=False
     )
