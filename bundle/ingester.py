@@ -1,0 +1,177 @@
+"""``bundle store add``: a bundle into a local store, volumes as they are.
+
+A volume is checked shard by shard while it is copied, and the copy is read back,
+decoded and hashed chunk by chunk before it becomes a pack. The release counts once
+everything it uses is held, from this bundle or from earlier ones (spec §50.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from blake3 import blake3
+
+from bundle.digest import digest_of
+from bundle.durable import target_errors
+from bundle.errors import IntegrityError, SpaceError
+from bundle.format import layout
+from bundle.format.columns import RECORD_SIZE
+from bundle.format.index import VolumeIndex
+from bundle.format.volume import parse_volume_tail
+from bundle.limits import MAX_ENVELOPE, SHARD
+from bundle.medium.files import read_whole
+from bundle.store.base import Committed
+from bundle.trust.envelope import parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bundle.medium.files import ShardedFile
+    from bundle.medium.reader import OpenBundle
+    from bundle.progress import Reporter
+    from bundle.store.local import LocalStore
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What went into the store; ``kept`` counts volumes whose chunks were held."""
+
+    stream: str
+    seq: int
+    release: str
+    volumes: int
+    kept: int
+    bytes: int
+    recipes: int
+
+
+async def ingest(
+    opened: OpenBundle, store: LocalStore, reporter: Reporter
+) -> IngestReport:
+    """Take an open bundle into a store; the same again changes nothing.
+
+    Raises:
+        MissingError: a volume is not here, or the store lacks what the bundle
+            takes for granted; the release does not count.
+        FormatError, IntegrityError: a volume is damaged.
+        StoreError: the medium cannot be read, or somebody collects.
+        TargetError: the store cannot take it.
+    """
+    await asyncio.to_thread(store.vault.begin)
+    added = [0, 0]
+    with opened.volumes() as volumes:
+        fresh = await asyncio.to_thread(_fresh, volumes, store)
+        _require_space(store, sum(volume.size for volume in fresh))
+        reporter.started("store add", sum(volume.size for volume in fresh))
+        digests = {volume.name: volume.digest for volume in opened.manifest.volumes}
+        for volume in fresh:
+            path = await _copy(volume, store, digests[volume.path.name], reporter)
+            if await store.adopt(path):
+                added = [added[0] + 1, added[1] + volume.size]
+    for recipe in opened.recipes.values():
+        await store.put_recipe(bytes(recipe.data))
+    release = await asyncio.to_thread(_release, opened)
+    await store.commit(release)
+    reporter.finished()
+    return IngestReport(
+        stream=release.name,
+        seq=release.seq,
+        release=release.digest,
+        volumes=added[0],
+        kept=len(opened.manifest.volumes) - added[0],
+        bytes=added[1],
+        recipes=len(opened.recipes),
+    )
+
+
+def _fresh(volumes: list[ShardedFile], store: LocalStore) -> list[ShardedFile]:
+    """Return the volumes that have a chunk which the store does not hold."""
+    return [one for one in volumes if not store.vault.holds(_index(one).ids).all()]
+
+
+def _index(volume: ShardedFile) -> VolumeIndex:
+    data = volume.read(volume.size - RECORD_SIZE, RECORD_SIZE)
+    tail = parse_volume_tail(data, volume.size)
+    index = volume.read(tail.index_offset, tail.index_size)
+    tail.check_index(index)
+    return VolumeIndex.parse(index)
+
+
+def _require_space(store: LocalStore, size: int) -> None:
+    root = store.place.root
+    with target_errors(root):
+        free = shutil.disk_usage(root).free
+    if size > free:
+        raise SpaceError(
+            f"{root}: {size} bytes are needed and {free} are free",
+            advice="'bundle store gc' gives back what old releases take",
+        )
+
+
+async def _copy(
+    volume: ShardedFile, store: LocalStore, digest: str, reporter: Reporter
+) -> Path:
+    """Return a durable copy of a volume; a cancelled copy stops at the next shard."""
+    path, halt = store.place.temporary(), threading.Event()
+
+    def write() -> None:
+        with target_errors(path):
+            try:
+                _write(volume, path, digest, reporter, halt)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+
+    try:
+        await asyncio.to_thread(write)
+    finally:
+        halt.set()
+    return path
+
+
+def _write(
+    volume: ShardedFile,
+    path: Path,
+    digest: str,
+    reporter: Reporter,
+    halt: threading.Event,
+) -> None:
+    shard, whole = memoryview(bytearray(SHARD)), blake3()
+    with path.open("xb") as file:
+        for number in range(-(-volume.size // SHARD)):
+            if halt.is_set():
+                raise InterruptedError("cancelled")
+            data = shard[: volume.read_shard(number, shard)]
+            whole.update(data)
+            file.write(data)
+            reporter.advanced(len(data))
+        if f"blake3:{whole.hexdigest()}" != digest:
+            raise IntegrityError(
+                f"{volume.path.name} is not the one that was signed", rule="3.2.4"
+            )
+        file.flush()
+        os.fsync(file.fileno())
+        # What is read back is what the disk has, as far as that can be asked for.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _release(opened: OpenBundle) -> Committed:
+    envelope = read_whole(opened.path / layout.RELEASE, MAX_ENVELOPE)
+    if digest_of(parse(envelope, limit=MAX_ENVELOPE).payload) != opened.digest:
+        raise IntegrityError(
+            f"{layout.RELEASE} changed while it was read", rule="26.1.3"
+        )
+    release = opened.release
+    return Committed(
+        stream=release.stream.id,
+        name=release.stream.name,
+        seq=release.seq,
+        digest=str(opened.digest),
+        recipes=tuple(one.recipe.digest for one in release.artifacts),
+        envelope=envelope,
+    )
