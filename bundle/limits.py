@@ -134,3 +134,18 @@ MAX_GGUF_ITEMS: Final = 4_000_000
 
 MAX_ZIP_DIRECTORY: Final = 64 * MIB
 """Bytes of a zip directory that are looked at: about a million members."""
+
+MAX_GROUP: Final = 255
+"""Shards of one parity group: the field that parity is computed in has no more."""
+
+WRITTEN_GROUP: Final = 128
+"""Shards of one parity group that is written: what an encoder holds, in MiB."""
+
+MAX_PARITY_PERCENT: Final = 100
+"""Parity shards for every hundred shards of payload, at most."""
+
+MAX_PARITY_SHARDS: Final = MAX_VOLUMES * (MAX_VOLUME // SHARD)
+"""Parity shards of one bundle: what the files that are numbered can hold."""
+
+MAX_PARITY_HEAD: Final = 256 * MIB
+"""Bytes of what a parity file says of itself: the list of 7 TiB, and copies."""

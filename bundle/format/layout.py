@@ -25,10 +25,22 @@ _NUMBERED: Final = re.compile(
     r"(vol-[0-9]{5}\.bdv|par-[0-9]{5}\.bdp|\.[a-z0-9.-]+\.[0-9a-f]{8}\.tmp)", re.ASCII
 )
 
+_PARITY: Final = re.compile(r"par-[0-9]{5}\.bdp", re.ASCII)
+
 
 def volume_name(number: int) -> str:
     """Return the name of volume ``number``, counted from 1 (rule 4.3)."""
     return f"vol-{number:05d}.bdv"
+
+
+def parity_name(number: int) -> str:
+    """Return the name of parity file ``number``, counted from 1 (rule 70.1.1)."""
+    return f"par-{number:05d}.bdp"
+
+
+def is_parity(name: str) -> bool:
+    """Say whether this is the name of a parity file."""
+    return _PARITY.fullmatch(name) is not None
 
 
 def directory_name(stream: str, seq: int) -> str:
