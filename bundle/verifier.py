@@ -20,6 +20,7 @@ from bundle.unpacking.run import assemble
 from bundle.unpacking.sink import Discard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bundle.medium.files import ShardedFile
@@ -61,9 +62,16 @@ class VerifyReport:
 
 
 async def verify(
-    bundle: Path, trust: TrustChoice, jobs: int, reporter: Reporter, clock: float
+    bundle: Path,
+    trust: TrustChoice,
+    jobs: int,
+    reporter: Reporter,
+    clock: float,
+    beside: Sequence[Path] = (),
 ) -> VerifyReport:
     """Check the bundle in the directory ``bundle`` and say what was checked.
+
+    Directories ``beside`` it have the same bundle and others of its volumes.
 
     Raises:
         FormatError, IntegrityError: it is damaged.
@@ -71,12 +79,20 @@ async def verify(
         MissingError: a file of it is not here.
         StoreError: the medium cannot be read.
     """
-    opened = await asyncio.to_thread(open_bundle, bundle, trust, clock, keep=False)
+    opened = await asyncio.to_thread(
+        open_bundle, bundle, trust, clock, keep=False, beside=beside
+    )
     for warning in opened.warnings:
         reporter.warned(warning)
     assembly = await check_volumes(opened, jobs, reporter)
     warnings = await asyncio.to_thread(check_surroundings, opened)
-    return _report(opened, assembly, opened.warnings + warnings)
+    for directory in opened.beside:
+        other = await asyncio.to_thread(
+            open_bundle, directory, trust, clock, keep=False
+        )
+        warnings += await asyncio.to_thread(check_surroundings, other)
+    warnings = opened.warnings + tuple(dict.fromkeys(warnings))
+    return _report(opened, assembly, warnings)
 
 
 async def check_volumes(opened: OpenBundle, jobs: int, reporter: Reporter) -> Assembly:

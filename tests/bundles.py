@@ -199,10 +199,12 @@ class Site:
         *,
         jobs: int = 1,
         reporter: Reporter | None = None,
+        beside: tuple[Path, ...] = (),
     ) -> VerifyReport:
         choice = trust or self.stateless
         reporter = reporter or Reporter()
-        return asyncio.run(verify(bundle, choice, jobs, reporter, self.now))
+        work = verify(bundle, choice, jobs, reporter, self.now, beside)
+        return asyncio.run(work)
 
     def unpack(
         self,

@@ -251,7 +251,7 @@ def _verify(commands: _Commands) -> None:
     options = commands.command(
         "verify", "bundle.cli.verify:verify", "check every signature, digest and size"
     )
-    _bundle(options)
+    _bundles(options)
     _reading(options)
 
 
@@ -270,7 +270,7 @@ def _unpack(commands: _Commands) -> None:
     options = commands.command(
         "unpack", "bundle.cli.unpack:unpack", "check a bundle and publish it", _TARGETS
     )
-    _bundle(options)
+    _bundles(options)
     options.several("--to", "TARGET", "where it goes, see below", required=True)
     options.switch("--copy", "files in place of links, for file systems without")
     options.several(
@@ -350,3 +350,12 @@ def _reading(options: Variables) -> None:
 
 def _state(options: Variables) -> None:
     options.option("--state", "DIR", "what is remembered here; default: XDG state")
+def _bundles(options: Variables) -> None:
+    options.parser.add_argument(
+        "bundles",
+        metavar="BUNDLE",
+        nargs="+",
+        help="a bundle's directory, or all it was spread over, in any order",
+    )
+
+

@@ -33,9 +33,11 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
 
     output = session.output
     locations = dict.fromkeys(options.to)
+    bundle, *beside = map(Path, options.bundles)
     with contextlib.ExitStack() as lent:
         request = unpacker.UnpackRequest(
-            bundle=Path(options.bundle),
+            bundle=bundle,
+            beside=tuple(beside),
             targets=tuple(parse_target(text, copy=options.copy) for text in locations),
             trust=trust_of(options, session),
             jobs=session.jobs,
@@ -84,7 +86,7 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
     output.event(
         "result",
         verb=options.verb,
-        bundle=options.bundle,
+        bundle=options.bundles[0],
         stream=report.stream,
         seq=report.seq,
         release=report.release,

@@ -24,9 +24,11 @@ def verify(options: argparse.Namespace, session: Session) -> None:
 
     output = session.output
     trust = trust_of(options, session)
-    bundle = Path(options.bundle)
+    bundle, *beside = map(Path, options.bundles)
     with watching(output, session.stopwatch) as reporter:
-        work = verifier.verify(bundle, trust, session.jobs, reporter, session.clock())
+        work = verifier.verify(
+            bundle, trust, session.jobs, reporter, session.clock(), beside
+        )
         report = run(work)
     _print(report, options, output)
 
@@ -62,7 +64,7 @@ def _print(report: VerifyReport, options: argparse.Namespace, output: Output) ->
     output.event(
         "result",
         verb=options.verb,
-        bundle=options.bundle,
+        bundle=options.bundles[0],
         stream=report.stream,
         seq=report.seq,
         release=report.release,

@@ -87,7 +87,7 @@ def _summary(release: Release, digest: Digest, signers: Iterable[str]) -> Iterat
     yield f"- Created: {release.created}; expires: {release.expires or 'never'}"
     yield f"- Signed by: {', '.join(f'`{keyid}`' for keyid in signers)}"
     budgets = release.budgets
-    yield f"- Unpacked: {_size(budgets.bytes)} in {budgets.files:,} files"
+    yield f"- Unpacked: {size_text(budgets.bytes)} in {budgets.files:,} files"
 
 
 def _artifacts(release: Release) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _artifacts(release: Release) -> Iterator[str]:
             artifact.name,
             artifact.revision,
             f"{artifact.files:,}",
-            _size(artifact.bytes),
+            size_text(artifact.bytes),
             artifact.licence or "not stated",
             artifact.source,
         )
@@ -133,7 +133,7 @@ def _change(change: Change) -> str:
     entry = change.entry
     name = f"**{change.state}**: {inline(entry.kind)} {inline(entry.name)}"
     if change.before is None or change.after is None:
-        return f"{name}, {entry.files or 0:,} files, {_size(entry.bytes or 0)}"
+        return f"{name}, {entry.files or 0:,} files, {size_text(entry.bytes or 0)}"
     revisions = [inline(one.revision) for one in (change.before, change.after)]
     if revisions[0] != revisions[1]:
         name += f", revision {revisions[0]} → {revisions[1]}"
@@ -143,9 +143,9 @@ def _change(change: Change) -> str:
 
 def _tally(tally: Tally) -> str:
     return (
-        f"{tally.added_files:,} files added ({_size(tally.added_bytes)}), "
-        f"{tally.removed_files:,} removed ({_size(tally.removed_bytes)}), "
-        f"{tally.changed_files:,} changed ({_size(tally.changed_bytes)})"
+        f"{tally.added_files:,} files added ({size_text(tally.added_bytes)}), "
+        f"{tally.removed_files:,} removed ({size_text(tally.removed_bytes)}), "
+        f"{tally.changed_files:,} changed ({size_text(tally.changed_bytes)})"
     )
 
 
@@ -199,7 +199,8 @@ def _listing(artifact: Artifact, recipe: Recipe | None) -> Iterator[str]:
         yield f"… and {count - LISTED:,} more files, in the recipe."
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Return a number of bytes in the largest binary unit that it reaches."""
     size = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < KIB:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from bundle.digest import Digest, digest_of
-from bundle.errors import FormatError, IntegrityError, MissingError
+from bundle.errors import BundleError, FormatError, IntegrityError, MissingError
 from bundle.format import layout
-from bundle.format.manifest import Manifest
+from bundle.format.manifest import Manifest, Volume
 from bundle.format.recipe import Recipe
 from bundle.format.recipes import Recipes
 from bundle.format.release import Release
@@ -34,6 +34,7 @@ from bundle.limits import (
     SHARD,
 )
 from bundle.medium.files import ShardedFile, is_there, names_on, read_whole
+from bundle.medium.spread import missing_volumes
 from bundle.state.receiver import TrustChoice, load_trust, recall
 from bundle.trust.chain import file_versions
 from bundle.trust.envelope import parse_detached
@@ -42,7 +43,7 @@ from bundle.trust.roles import APPROVER
 from bundle.wire import read_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bundle.format.descriptor import Descriptor
@@ -58,7 +59,8 @@ class OpenBundle:
     """A bundle whose envelopes, lists and recipes were verified.
 
     ``recipes`` holds those carried here by the text of their digest. ``facts``
-    and ``decision`` are what the receiver's policy made of the release.
+    and ``decision`` are what the receiver's policy made of the release. ``beside``
+    are further directories that have the same manifest and other volumes.
     """
 
     path: Path
@@ -71,6 +73,12 @@ class OpenBundle:
     verification: Verification
     facts: ReleaseFacts
     decision: Decision
+    beside: tuple[Path, ...] = ()
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """Every directory that volumes are looked for in."""
+        return (self.path, *self.beside)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -85,27 +93,51 @@ class OpenBundle:
             MissingError: volumes are not here; names them.
             IntegrityError: a volume has not its signed size.
         """
+        with self.volumes_here() as (files, missing):
+            if missing:
+                raise missing_volumes(self.directories, missing)
+            yield files
+
+    @contextlib.contextmanager
+    def volumes_here(self) -> Iterator[tuple[list[ShardedFile], list[Volume]]]:
+        """Open those volumes that are here, and tell which are not.
+
+        Raises:
+            IntegrityError: a volume has not its signed size anywhere.
+        """
         starts = shard_starts(
             [self.manifest.recipes.size, *(one.size for one in self.manifest.volumes)]
         )
         with contextlib.ExitStack() as stack:
-            files, missing = [], []
+            files: list[ShardedFile] = []
+            missing: list[Volume] = []
             for volume, first in zip(self.manifest.volumes, starts[1:], strict=False):
-                path = self.path / volume.name
-                try:
-                    file = ShardedFile(path, volume.size, self.shards, first)
-                except MissingError:
-                    missing.append(volume.name)
+                file = self._find(volume, first)
+                if file is None:
+                    missing.append(volume)
                     continue
                 stack.callback(file.close)
                 files.append(file)
-            if missing:
-                raise MissingError(
-                    f"{len(missing)} of {len(self.manifest.volumes)} volumes are not "
-                    f"here: {', '.join(missing[:8])}{' …' if len(missing) > 8 else ''}",
-                    advice="copy the whole bundle directory",
-                )
-            yield files
+            yield files, missing
+
+    def _find(self, volume: Volume, first: int) -> ShardedFile | None:
+        """Open a volume in the first directory that has it whole.
+
+        Raises:
+            IntegrityError, FormatError, StoreError: it is only where it is damaged.
+        """
+        damage: BundleError | None = None
+        for directory in self.directories:
+            try:
+                path = directory / volume.name
+                return ShardedFile(path, volume.size, self.shards, first)
+            except MissingError:
+                continue
+            except BundleError as error:
+                damage = damage or error
+        if damage is not None:
+            raise damage
+        return None
 
 
 def open_bundle(
@@ -115,8 +147,9 @@ def open_bundle(
     *,
     keep: bool = True,
     judged: bool = True,
+    beside: Iterable[Path] = (),
 ) -> OpenBundle:
-    """Open the bundle in the directory ``path``.
+    """Open the bundle in the directory ``path``, and in those ``beside`` it.
 
     ``clock`` is in seconds since 1970. Without ``keep`` nothing is written, not
     even newer roots into the receiver's state. One that is not ``judged`` may be
@@ -127,17 +160,17 @@ def open_bundle(
         FormatError, IntegrityError: it is damaged.
         TrustError: it is not signed by whom this receiver trusts, or not for it.
     """
-    if not is_there(path / layout.MANIFEST):
-        raise MissingError(
-            f"{path}: there is no {layout.MANIFEST} here",
-            advice="name the bundle's own directory; if it is, the bundle is "
-            "unfinished: pack or copy it again",
-        )
+    directories = [*dict.fromkeys((path, *beside))]
+    for directory in directories:
+        _refuse_unfinished(directory)
     trust = load_trust(choice, read_trust(path), clock, keep=keep)
     signed = trust.verify_release(
         read_whole(path / layout.RELEASE, MAX_ENVELOPE), _read_approvals(path, trust)
     )
-    described = trust.verify_manifest(read_whole(path / layout.MANIFEST, MAX_ENVELOPE))
+    envelope = read_whole(path / layout.MANIFEST, MAX_ENVELOPE)
+    described = trust.verify_manifest(envelope)
+    for directory in directories[1:]:
+        _refuse_other(directory, path, envelope)
     digest = digest_of(signed.payload)
     release = Release.parse(signed.payload)
     facts = _facts(release, digest)
@@ -160,7 +193,28 @@ def open_bundle(
         verification=signed.verification,
         facts=facts,
         decision=decision,
+        beside=tuple(directories[1:]),
     )
+
+
+def _refuse_unfinished(directory: Path) -> None:
+    if not is_there(directory / layout.MANIFEST):
+        raise MissingError(
+            f"{directory}: there is no {layout.MANIFEST} here",
+            advice="name the bundle's own directory; if it is, the bundle is "
+            "unfinished: pack or copy it again",
+        )
+
+
+def _refuse_other(directory: Path, path: Path, envelope: bytes) -> None:
+    """Refuse a directory that is not of the bundle in ``path`` (rule 4.10.2)."""
+    if read_whole(directory / layout.MANIFEST, MAX_ENVELOPE) != envelope:
+        raise IntegrityError(
+            f"{directory} and {path} are not of one bundle: "
+            f"their {layout.MANIFEST} differ",
+            rule="4.10.2",
+            advice="name only directories of the same bundle",
+        )
 
 
 def _facts(release: Release, digest: Digest) -> ReleaseFacts:

@@ -153,7 +153,7 @@ def test_targets_may_follow_one_another_or_repeat_the_option(
 ) -> None:
     options = parse(arguments, {})
     assert options.to == ["tree:1", "hf-home:2", "hf-cache:3"]
-    assert options.bundle == "b"
+    assert options.bundles == ["b"]
 
 
 def _parsers(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

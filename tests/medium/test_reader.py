@@ -63,7 +63,7 @@ def test_all_volumes_that_are_missing_are_named(tmp_path: Path) -> None:
     with (
         pytest.raises(
             MissingError,
-            match=r"2 of 3 volumes are not here: vol-00001\.bdv, vol-00003\.bdv$",
+            match=r"^1 medium seen; need vol-00001, vol-00003 \([0-9.]+ MiB\)$",
         ),
         opened.volumes(),
     ):

@@ -1,0 +1,61 @@
+"""A bundle spread over several media: what is seen, and what is not here yet.
+
+How many media there are is only told by the names of their directories: it is for
+people, and nothing else is made of it (spec §4.10).
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from bundle.errors import MissingError
+from bundle.format.approval import size_text
+from bundle.format.layout import volume_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from bundle.format.manifest import Volume
+
+_SHOWN: Final = 8
+"""Runs of volumes that are named."""
+
+_NAMED: Final = re.compile(r".*-([0-9]{1,5})-of-([0-9]{1,5})", re.ASCII | re.DOTALL)
+
+
+def missing_volumes(
+    directories: Sequence[Path], missing: Sequence[Volume]
+) -> MissingError:
+    """Return what to raise when these volumes are in none of the directories.
+
+    Its message says what was seen, what is needed, and how much that is.
+    """
+    runs = [*_runs([int(one.name[4:9]) for one in missing])]
+    named = ", ".join(runs[:_SHOWN]) + (" …" if len(runs) > _SHOWN else "")
+    size = size_text(sum(one.size for one in missing))
+    return MissingError(
+        f"{_seen(directories)}; need {named} ({size})",
+        advice="name the directories that have them too, all in one command; "
+        "where there are none, copy the bundle again",
+    )
+
+
+def _seen(directories: Sequence[Path]) -> str:
+    """Say how many media there are here, and of how many where their names tell."""
+    named = [_NAMED.fullmatch(path.resolve().name) for path in directories]
+    found = {(int(one[1]), int(one[2])) for one in named if one is not None}
+    totals = {total for _, total in found}
+    if None not in named and len(totals) == 1:
+        return f"{len(found)} of {totals.pop()} media seen"
+    count = len(directories)
+    return f"{count} {'medium' if count == 1 else 'media'} seen"
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[str]:
+    """Name volumes, ascending, with neighbours as the first and the last of them."""
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        first, *rest = [volume_name(number).partition(".")[0] for _, number in run]
+        yield f"{first}…{rest[-1]}" if rest else first

@@ -1,0 +1,84 @@
+"""What a person reads who carries a bundle on several media, or on a bad one."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.shell import Shell
+
+
+@pytest.fixture
+def noise(sender: Shell) -> Path:
+    """A tree that takes three small volumes."""
+    tree = sender.home / "noise"
+    tree.mkdir()
+    for number in range(2):
+        data = random.Random(number).randbytes(10 << 20)
+        (tree / f"{number}.bin").write_bytes(data)
+    return tree
+
+
+@pytest.fixture
+def large(sender: Shell, noise: Path) -> Path:
+    """A bundle of three volumes."""
+    sender.ok("pack", f"tree:{noise}", "--volume-size", "8MiB")
+    return sender.home / "out/docs-000001"
+
+
+@pytest.fixture
+def sticks(large: Path, tmp_path: Path) -> list[Path]:
+    """The same bundle spread over three sticks, a volume on each."""
+    media = [tmp_path / f"usb{n}/docs-000001-{n}-of-3" for n in (1, 2, 3)]
+    for number, medium in enumerate(media, start=1):
+        shutil.copytree(large, medium)
+        for path in medium.glob("vol-*"):
+            if path.name != f"vol-0000{number}.bdv":
+                path.unlink()
+    return media
+
+
+def test_all_sticks_in_any_order_are_the_bundle(
+    receiver: Shell, noise: Path, sticks: list[Path]
+) -> None:
+    ran = receiver.ok("verify", *reversed(sticks))
+    assert ran.lines[-1].endswith("2 files, 20.0 MiB, 3 volumes")
+    ran = receiver.ok("verify", *sticks, "--json")
+    assert ran.result["bundle"] == str(sticks[0])
+    target = receiver.home / "srv"
+    receiver.ok("unpack", sticks[2], sticks[0], sticks[1], "--to", f"tree:{target}")
+    assert contents(target) == contents(noise)
+
+
+@pytest.mark.parametrize("verb", ["verify", "unpack"])
+def test_a_stick_that_is_not_here_is_asked_for(
+    receiver: Shell, sticks: list[Path], verb: str
+) -> None:
+    target = receiver.home / "srv"
+    words = ["--to", f"tree:{target}"] if verb == "unpack" else []
+    ran = receiver(verb, sticks[2], *words)
+    assert ran.code == 13
+    first, advice = ran.err.splitlines()
+    assert first.startswith("bundle: 1 of 3 media seen; need vol-00001…vol-00002 (1")
+    assert "name the directories that have them too" in advice
+    assert receiver(verb, sticks[2], sticks[0], *words).err.startswith(
+        "bundle: 2 of 3 media seen; need vol-00002 ("
+    )
+    assert not target.exists()
+
+
+def test_sticks_of_two_bundles_are_told_apart(
+    sender: Shell, receiver: Shell, sticks: list[Path]
+) -> None:
+    sender.ok("pack", f"tree:{sender.home / 'manuals'}")
+    ran = receiver("verify", sticks[0], sender.home / "out/docs-000002")
+    assert ran.code == 11
+    assert "are not of one bundle: their bundle.json differ" in ran.err
