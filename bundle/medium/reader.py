@@ -19,6 +19,7 @@ from blake3 import blake3
 from bundle.digest import Digest, digest_of
 from bundle.errors import BundleError, FormatError, IntegrityError, MissingError
 from bundle.format import layout
+from bundle.format.empty_files import check_empty_files
 from bundle.format.manifest import Manifest, Volume
 from bundle.format.recipe import Recipe
 from bundle.format.recipes import Recipes
@@ -304,6 +305,7 @@ def _read_recipes(
 
         digest = str(entry.digest)
         found[digest] = Recipe.parse(recipes.read(entry), release=release_range)
+        check_empty_files(found[digest])
     for artifact in release.artifacts:
         if artifact.recipe.digest in found:
             artifact.check_recipe(found[artifact.recipe.digest], release.budgets)

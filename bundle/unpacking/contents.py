@@ -7,17 +7,15 @@ batch, and no object is made for a chunk that is not at hand.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from blake3 import blake3
 
-from bundle.errors import IntegrityError
 from bundle.format.columns import windows
-from bundle.format.recipe import Mode, SegmentKind
+from bundle.format.recipe import SegmentKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bundle.format.recipe import Recipe
-
-_SHA256_OF_NOTHING: Final = np.frombuffer(hashlib.sha256(b"").digest(), np.uint8)
-_GIT_OF_NOTHING: Final = np.frombuffer(
-    hashlib.sha1(b"blob 0\0", usedforsecurity=False).digest(), np.uint8
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,33 +143,6 @@ class Contents:
             same = (self.ids[rows] == ids[position]).all(axis=1)
             found.append(rows[same].tolist())
         return found
-
-
-def check_empty_files(recipe: Recipe) -> None:
-    """Refuse a recipe that gives a file of no bytes the digest of some.
-
-    Such files are never put together, so nobody else would notice.
-
-    Raises:
-        IntegrityError: rules 6.7.1 and 6.7.2.
-    """
-    empty = np.flatnonzero((recipe.sizes == 0) & (recipe.modes != Mode.DIRECTORY))
-    for first, last in windows(0, len(empty)):
-        rows = empty[first:last]
-        git_sha1 = recipe.git_sha1[rows]
-        for wrong, rule in (
-            (recipe.sha256[rows] != _SHA256_OF_NOTHING, "6.7.1"),
-            (
-                git_sha1.any(axis=1, keepdims=True) & (git_sha1 != _GIT_OF_NOTHING),
-                "6.7.2",
-            ),
-        ):
-            found = np.flatnonzero(wrong.any(axis=1))
-            if len(found):
-                path = recipe.path(int(rows[found[0]]))
-                raise IntegrityError(
-                    f"{path}: an empty file with the digest of another", rule=rule
-                )
 
 
 def _makeup(recipe: Recipe, index: int) -> bytes:
