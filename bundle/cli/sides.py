@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from bundle.digest import digest_of
 from bundle.errors import MissingError, TrustError, UsageError
 from bundle.format.difference import Entry
+from bundle.format.layout import MANIFEST
 from bundle.format.release import Release
 from bundle.limits import MAX_ENVELOPE, MAX_RECEIPT, MAX_TRUST_FILE
 from bundle.medium.files import is_there, names_on, read_whole
@@ -84,6 +85,11 @@ class Sides:
         return [self._release(path)]
 
     def _bundle(self, path: Path) -> Side:
+        if not is_there(path / MANIFEST):
+            raise MissingError(
+                f"{path}: there is no {MANIFEST} here",
+                advice="name a bundle's own directory, or a target as tree:PATH",
+            )
         base = read_base(path, self._trust(read_trust(path)))
         return self._side(f"{path.name}", base.release, base.digest, base.recipes)
 
