@@ -10,7 +10,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bundle.errors import IntegrityError
+from bundle.format.columns import keys_of
 from bundle.format.recipe import Mode
 from bundle.medium.chunks import ChunkReader
 from bundle.medium.reader import OpenBundle, open_bundle
@@ -112,7 +115,7 @@ async def check_volumes(opened: OpenBundle, jobs: int, reporter: Reporter) -> As
     with opened.volumes() as volumes:
         assembly = await _assemble(opened, volumes, contents, jobs, reporter)
     reporter.finished()
-    if not opened.manifest.requires.count:
+    if not np.isin(keys_of(assembly.lacking()), keys_of(opened.required)).all():
         assembly.check_complete()
     return assembly
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from bundle.format.columns import Bytes
     from bundle.format.descriptor import Descriptor
     from bundle.trust.chain import Trust
     from bundle.trust.envelope import Verification
@@ -60,7 +61,8 @@ class OpenBundle:
     """A bundle whose envelopes, lists and recipes were verified.
 
     ``recipes`` holds those carried here by the text of their digest. ``facts``
-    and ``decision`` are what the receiver's policy made of the release. ``beside``
+    and ``decision`` are what the receiver's policy made of the release.
+    ``required`` has a row for each chunk that the bundle builds on. ``beside``
     are further directories that have the same manifest and other volumes.
     """
 
@@ -74,6 +76,7 @@ class OpenBundle:
     verification: Verification
     facts: ReleaseFacts
     decision: Decision
+    required: Bytes
     beside: tuple[Path, ...] = ()
 
     @property
@@ -183,17 +186,19 @@ def open_bundle(
     manifest.check_release(release)
     _read(path / layout.APPROVAL, manifest.approval, MAX_APPROVAL)
     shards = Shards.parse(_read(path / layout.SHARDS, manifest.shards, MAX_SHARDS_FILE))
+    recipes, required = _read_recipes(path, release, manifest, shards)
     return OpenBundle(
         path=path,
         release=release,
         manifest=manifest,
         digest=digest,
-        recipes=_read_recipes(path, release, manifest, shards),
+        recipes=recipes,
         shards=shards,
         trust=trust,
         verification=signed.verification,
         facts=facts,
         decision=decision,
+        required=required,
         beside=tuple(directories[1:]),
     )
 
@@ -282,7 +287,7 @@ def _check(descriptor: Descriptor, data: bytes, name: str) -> None:
 
 def _read_recipes(
     path: Path, release: Release, manifest: Manifest, shards: Shards
-) -> dict[str, Recipe]:
+) -> tuple[dict[str, Recipe], Bytes]:
     file = ShardedFile(path / layout.RECIPES, manifest.recipes.size, shards, 0)
     try:
         data, whole, forget = _hold(file)
@@ -309,7 +314,7 @@ def _read_recipes(
     for artifact in release.artifacts:
         if artifact.recipe.digest in found:
             artifact.check_recipe(found[artifact.recipe.digest], release.budgets)
-    return found
+    return found, recipes.required
 
 
 def _hold(

@@ -23,6 +23,8 @@ from bundle.unpacking.stream import BUFFER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from bundle.progress import Reporter
     from bundle.unpacking.contents import Content, Contents
     from bundle.unpacking.sink import Sink
@@ -176,6 +178,11 @@ class Assembly:
     def unfinished(self) -> Iterator[Content]:
         """Yield the contents that are still missing chunks."""
         return (one for one in self.contents.all if one.number not in self._done)
+
+    def lacking(self) -> NDArray[np.uint8]:
+        """Return the ids of chunks that did not come, as rows of 32 bytes."""
+        lacking: NDArray[np.uint8] = self.contents.ids[~self._written]
+        return lacking
 
     def check_complete(self) -> None:
         """Refuse a run that ended with contents missing chunks.
