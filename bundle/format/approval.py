@@ -133,7 +133,7 @@ def _change(change: Change) -> str:
     entry = change.entry
     name = f"**{change.state}**: {inline(entry.kind)} {inline(entry.name)}"
     if change.before is None or change.after is None:
-        return f"{name}, {entry.files or 0:,} files, {size_text(entry.bytes or 0)}"
+        return f"{name}, {_files(entry.files or 0)}, {size_text(entry.bytes or 0)}"
     revisions = [inline(one.revision) for one in (change.before, change.after)]
     if revisions[0] != revisions[1]:
         name += f", revision {revisions[0]} → {revisions[1]}"
@@ -143,10 +143,14 @@ def _change(change: Change) -> str:
 
 def _tally(tally: Tally) -> str:
     return (
-        f"{tally.added_files:,} files added ({size_text(tally.added_bytes)}), "
+        f"{_files(tally.added_files)} added ({size_text(tally.added_bytes)}), "
         f"{tally.removed_files:,} removed ({size_text(tally.removed_bytes)}), "
         f"{tally.changed_files:,} changed ({size_text(tally.changed_bytes)})"
     )
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file" if count == 1 else f"{count:,} files"
 
 
 def _changed_files(change: Change) -> Iterator[str]:

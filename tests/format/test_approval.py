@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from bundle.digest import digest_of
-from bundle.format.approval import LISTED, inline, render
+from bundle.format.approval import LISTED, Before, inline, render
 from bundle.format.descriptor import RECIPE, Descriptor
 from bundle.format.recipe import Mode, Recipe
 from bundle.format.recipe_builder import Literal, RecipeBuilder
@@ -164,3 +164,93 @@ def test_any_text_is_one_line_that_reads_as_it_is(text: str) -> None:
     assert not any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in line)
     assert not re.search(r"(?<!\\)(?:\\\\)*[`*_{}\[\]()#+!|~]", line)
     assert "<" not in line
+
+
+# -- what changed --------------------------------------------------------------------
+
+
+def _since(before: Release, after: Release, *recipes: bytes) -> str:
+    """Return the section on what changed, with these recipes at hand."""
+    known = {str(digest_of(data)): Recipe.parse(data) for data in recipes}
+    told = Before(before, known, known)
+    digest = digest_of(after.serialize())
+    text = render(after, digest, known, [KEYID], told).decode()
+    return text.partition("## What changed\n")[2].partition("\n## Warnings")[0]
+
+
+def _recipe_of(**files: bytes) -> bytes:
+    builder = RecipeBuilder()
+    for path, data in files.items():
+        sha256 = hashlib.sha256(data).digest()
+        builder.add(path, Mode.FILE, len(data), sha256, None, [Literal(data)])
+    return builder.finish()
+
+
+def _release(*artifacts: Artifact, seq: int = 1) -> Release:
+    prev = "genesis" if seq == 1 else str(digest_of(b"before"))
+    budgets = Budgets.of(artifacts, depth=9, name_bytes=99)
+    return _changed(seq=seq, prev=prev, artifacts=artifacts, budgets=budgets)
+
+
+def test_a_first_release_has_changed_nothing() -> None:
+    assert "What changed" not in _text(sample_release(), tiny_recipe())
+
+
+def test_a_reviewer_sees_since_when() -> None:
+    data = _recipe_of(a=b"1")
+    text = _since(_release(_artifact(data)), _release(_artifact(data), seq=2), data)
+    assert f"Since release 1, `{digest_of(b'before')}`:" in text
+    assert "Nothing: the same artifacts with the same files." in text
+
+
+def test_a_reviewer_sees_which_files_changed() -> None:
+    old, new = (
+        _recipe_of(gone=b"1", same=b"2", txt=b"3"),
+        _recipe_of(same=b"2", txt=b"four", new=b"55"),
+    )
+    text = _since(
+        _release(_artifact(old, revision="r1")),
+        _release(_artifact(new, revision="r2"), seq=2),
+        *(old, new),
+    )
+    summary = (
+        "- **changed**: hf-model acme/tiny, revision r1 → r2, 1 file added (2 B), "
+        "1 removed (1 B), 1 changed (4 B)"
+    )
+    for line in (
+        summary,
+        "### Files of hf-model acme/tiny",
+        "| removed | gone | 1 |  |",
+        "| added | new |  | 2 |",
+        "| changed | txt | 1 | 4 |",
+    ):
+        assert line in text.splitlines()
+    assert "same" not in text
+
+
+def test_a_reviewer_sees_which_artifacts_came_and_went() -> None:
+    one, two = _recipe_of(a=b"1"), _recipe_of(a=b"22")
+    text = _since(
+        _release(_artifact(one, name="acme/gone")),
+        _release(_artifact(two, name="acme/new"), seq=2),
+        *(one, two),
+    )
+    assert "- **removed**: hf-model acme/gone, 1 file, 1 B" in text
+    assert "- **added**: hf-model acme/new, 1 file, 2 B" in text
+    assert "###" not in text
+
+
+def test_files_of_recipes_that_are_lost_are_not_guessed_at() -> None:
+    old, new = _recipe_of(a=b"1"), _recipe_of(a=b"22")
+    text = _since(_release(_artifact(old)), _release(_artifact(new), seq=2), new)
+    assert "- **changed**: hf-model acme/tiny, files not known here" in text
+
+
+def test_a_thousand_changed_files_are_listed_and_the_rest_counted() -> None:
+    old = _recipe_of(**{f"f{n:05}": b"1" for n in range(LISTED + 7)})
+    new = _recipe_of(**{f"f{n:05}": b"2" for n in range(LISTED + 7)})
+    text = _since(
+        _release(_artifact(old)), _release(_artifact(new), seq=2), *(old, new)
+    )
+    assert text.count("| changed |") == LISTED
+    assert "… and 7 more files." in text
