@@ -6,7 +6,8 @@ verified files appear under their names. The order of a run:
 
 1. ``missing`` for every artifact, then ``require_space`` for all targets. Both
    only read: a run that is refused up to here leaves the target as it was.
-2. ``begin``, which makes ``staging`` and clears what a killed run left there.
+2. ``begin``, which clears what a killed run left. ``staging`` is made when it is
+   first asked for, so that a run that finds everything in place writes nothing.
 3. For each artifact, put the missing content into ``staging``, verified and
    flushed, and call ``publish``, even when nothing is missing: names may be.
 4. ``finish``, or ``abandon`` when anything failed.
@@ -86,7 +87,11 @@ class Target(ABC):
     def staging(self) -> Path:
         """The directory for files on their way, on the target's file system.
 
-        It exists from ``begin`` to ``finish`` and belongs to this run alone.
+        After ``begin`` it is made when it is first asked for; it lasts to
+        ``finish`` and belongs to this run alone.
+
+        Raises:
+            TargetError: the target cannot be written.
         """
 
     @abstractmethod
@@ -114,10 +119,10 @@ class Target(ABC):
 
     @abstractmethod
     async def begin(self) -> None:
-        """Make ``staging`` and clear what runs that were killed left behind.
+        """Make the target's directory and clear what killed runs left behind.
 
         Raises:
-            TargetError: the target cannot be written.
+            TargetError: the directory cannot be made.
         """
 
     @abstractmethod

@@ -67,10 +67,10 @@ class TreeTarget(Target):
             return self._record(artifact).is_complete(artifact.recipe.digest, root)
 
     async def begin(self) -> None:
-        """Make ``PATH`` and ``staging``, and clear what dead runs left.
+        """Make ``PATH`` if it is not there, and clear what dead runs left.
 
         Raises:
-            TargetError: the target cannot be written.
+            TargetError: it cannot be made.
         """
         await asyncio.to_thread(self._workspace.begin)
 

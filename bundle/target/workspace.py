@@ -49,12 +49,18 @@ class Workspace:
         self._parts = parts
         self._run = f"{_RUN}{secrets.token_hex(8)}"
         self._lock: int | None = None
+        self._begun = False
         self._made: list[Path] = []
         self._counter = 0
 
     @property
     def files(self) -> Path:
-        """Where the unpacker puts files; exists from ``begin`` to ``end``."""
+        """Where the unpacker puts files, made when it is first asked for.
+
+        Raises:
+            TargetError: it could not be made.
+        """
+        self._enter()
         return self._root.joinpath(*self._parts, self._run, "files")
 
     @property
@@ -63,24 +69,40 @@ class Workspace:
         return self._root.joinpath(*self._parts, self._run, "build")
 
     def begin(self) -> None:
-        """Make this run's directory and remove those of runs that are over.
+        """Make the target if it is not there and clear what dead runs left.
+
+        Nothing is written where neither is needed, so that a run that finds
+        everything in place leaves no trace.
 
         Raises:
-            TargetError: the target cannot be written, or a link is planted there.
+            TargetError: the target cannot be made, or a link is planted there.
         """
-        if self._lock is not None:
+        if self._begun:
             return
         self._made = self._absent()
         if nearest(self._root) != self._root:
             with Folder.open(self._root.parent) as above, above.make(self._root.name):
                 pass
-        with Folder.open(self._root) as root, root.made(self._parts) as place:
-            self._clear(place)
-            with place.made((self._run,)) as run:
-                self._lock = _lock(run, create=True)
-                for name in ("files", "build"):
-                    with run.make(name):
-                        pass
+        self._begun = True
+        with (
+            Folder.open(self._root) as root,
+            root.below(self._parts, make=False) as place,
+        ):
+            if place is not None:
+                self._clear(place)
+
+    def _enter(self) -> None:
+        """Make this run's directory, once, while the run lasts."""
+        if self._lock is not None or not self._begun:
+            return
+        with (
+            Folder.open(self._root) as root,
+            root.made((*self._parts, self._run)) as run,
+        ):
+            self._lock = _lock(run, create=True)
+            for name in ("files", "build"):
+                with run.make(name):
+                    pass
 
     def finish(self, release: str) -> None:
         """Note the digest of the release that is here now, and ``end``.
@@ -97,19 +119,24 @@ class Workspace:
         What was made for it goes too while it is empty, so that a run that was
         refused leaves the target as it was.
         """
-        if self._lock is None:
-            return
+        if self._lock is not None:
+            self._leave(self._lock)
+            self._lock = None
+        if self._begun:
+            with contextlib.suppress(OSError):
+                for path in reversed(self._made):
+                    path.rmdir()
+            self._begun = False
+
+    def _leave(self, lock: int) -> None:
+        """Remove this run's directory and let go of its lock."""
         with (
             Folder.open(self._root) as root,
             root.below(self._parts, make=False) as place,
         ):
             if place is not None:
                 _remove(place, self._run)
-        with contextlib.suppress(OSError):
-            for path in reversed(self._made):
-                path.rmdir()
-        os.close(self._lock)
-        self._lock = None
+        os.close(lock)
 
     def _absent(self) -> list[Path]:
         """Return the directories from the root to ``.bundle`` that are not there."""
@@ -124,6 +151,7 @@ class Workspace:
         Raises:
             TargetError: a link is in place of it, or it was removed.
         """
+        self._enter()
         parts = (*self._parts, self._run, "build")
         with Folder.open(self._root) as root, root.made(parts) as folder:
             yield folder

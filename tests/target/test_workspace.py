@@ -122,3 +122,24 @@ def test_what_is_put_together_has_names_of_its_own(tmp_path: Path) -> None:
         assert workspace.fresh() != workspace.fresh()
     workspace.finish("blake3:" + "0" * 64)
     assert b"blake3:0" in (tmp_path / ".bundle" / "published.json").read_bytes()
+
+
+def test_a_run_that_writes_nothing_leaves_no_trace(tmp_path: Path) -> None:
+    first = Workspace(tmp_path)
+    first.begin()
+    first.finish("blake3:" + "0" * 64)
+    before = listing_of(tmp_path)
+    again = Workspace(tmp_path)
+    again.begin()
+    again.finish("blake3:" + "0" * 64)
+    assert listing_of(tmp_path) == before
+
+
+def test_there_is_no_place_for_files_outside_a_run(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert not workspace.files.exists()
+    workspace.begin()
+    assert workspace.files.is_dir()
+    workspace.end()
+    assert not workspace.files.exists()
+    assert not list(tmp_path.iterdir())
