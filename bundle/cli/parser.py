@@ -10,7 +10,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, Never
 
-from bundle.cli.values import days, jobs, releases, slug, volume_size
+from bundle.cli.values import days, jobs, kept, media_size, releases, slug, volume_size
 from bundle.cli.variables import Help, Variables
 from bundle.errors import UsageError
 
@@ -95,6 +95,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _ls(commands)
     _inspect(commands)
     _cat(commands)
+    _store(commands.group("store", "keep chunks, recipes and releases"))
     _doctor(commands)
     _completion(commands)
     return parser
@@ -229,6 +230,12 @@ def _pack(commands: _Commands) -> None:
     options.option(
         "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=volume_size
     )
+    options.option(
+        "--media-size",
+        "SIZE",
+        "spread it over media of that many bytes",
+        reads=media_size,
+    )
     _far_side(options)
     options.switch("--keep-going", "pack the rest when a source is damaged")
     options.switch("--dry-run", "print what would be packed and write nothing")
@@ -320,6 +327,34 @@ def _cat(commands: _Commands) -> None:
     _reading(options)
 
 
+def _store(commands: _Commands) -> None:
+    add = commands.command("add", "bundle.cli.store:add", "take a bundle into a store")
+    _bundle(add)
+    _store_directory(add)
+    _reading(add)
+    stat = commands.command("stat", "bundle.cli.store:stat", "print what it holds")
+    _store_directory(stat)
+    check = commands.command(
+        "check", "bundle.cli.store:check", "decode and hash everything in it"
+    )
+    _store_directory(check)
+    check.switch("--quick", "look at structure alone")
+    check.switch("--rebuild", "make the index again from what is found good")
+    collect = commands.command(
+        "gc", "bundle.cli.store:gc", "drop old releases and what nothing else uses"
+    )
+    _store_directory(collect)
+    collect.option(
+        "--keep", "N", "releases to keep of each stream; default: 3", reads=kept
+    )
+    collect.several("--pin", "RELEASE", "keep this one too: a digest, as `stat` says")
+    collect.switch("--dry-run", "print what would go and change nothing")
+
+
+def _store_directory(options: Variables) -> None:
+    options.parser.add_argument("directory", metavar="DIR", help="the store")
+
+
 def _doctor(commands: _Commands) -> None:
     options = commands.command(
         "doctor", "bundle.cli.doctor:doctor", "tell what a client will see", _TARGETS
@@ -338,6 +373,15 @@ def _bundle(options: Variables) -> None:
     options.parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's directory")
 
 
+def _bundles(options: Variables) -> None:
+    options.parser.add_argument(
+        "bundles",
+        metavar="BUNDLE",
+        nargs="+",
+        help="a bundle's directory, or all it was spread over, in any order",
+    )
+
+
 def _reading(options: Variables) -> None:
     """Add what every verb takes that reads a bundle."""
     options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
@@ -350,12 +394,3 @@ def _reading(options: Variables) -> None:
 
 def _state(options: Variables) -> None:
     options.option("--state", "DIR", "what is remembered here; default: XDG state")
-def _bundles(options: Variables) -> None:
-    options.parser.add_argument(
-        "bundles",
-        metavar="BUNDLE",
-        nargs="+",
-        help="a bundle's directory, or all it was spread over, in any order",
-    )
-
-

@@ -17,8 +17,11 @@ MAX_EXPIRES_DAYS: Final = 36_500
 MAX_OVERLAP: Final = 31
 """Releases that are sent again at most: one fewer than are remembered."""
 
+MAX_KEPT: Final = 1_000_000
+"""Releases of a stream that a collection keeps at most: all there will be."""
+
 DEFAULT_VOLUME: Final = GIB
-"""Bytes of a volume when ``--volume-size`` says nothing."""
+"""Bytes of a volume when neither ``--volume-size`` nor ``--media-size`` is there."""
 
 
 def slug(text: str) -> str:
@@ -62,6 +65,15 @@ def releases(text: str) -> int:
     return _whole(text, 0, MAX_OVERLAP)
 
 
+def kept(text: str) -> int:
+    """Return a number of releases that a collection keeps of each stream.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    return _whole(text, 1, MAX_KEPT)
+
+
 def volume_size(text: str) -> int:
     """Return the size of a volume.
 
@@ -72,6 +84,28 @@ def volume_size(text: str) -> int:
     if not MIN_VOLUME <= size <= MAX_VOLUME:
         raise ValueError(f"{text!r} is not between 8MiB and 4095MiB")
     return size
+
+
+def media_size(text: str) -> int:
+    """Return the size of a medium.
+
+    Raises:
+        ValueError: it is not a size, or holds no volume and what goes with it.
+    """
+    size = parse_size(text)
+    if size < 2 * MIN_VOLUME:
+        raise ValueError(f"{text!r} is under 16MiB")
+    return size
+
+
+def default_volume(medium: int | None) -> int:
+    """Return the bytes of a volume when ``--volume-size`` says nothing.
+
+    On media of a known size little is left over at the end of each.
+    """
+    if medium is None:
+        return DEFAULT_VOLUME
+    return min(max(medium // 32, MIN_VOLUME), DEFAULT_VOLUME)
 
 
 def _whole(text: str, low: int, high: int) -> int:

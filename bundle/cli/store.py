@@ -1,0 +1,246 @@
+"""``bundle store``: a directory of chunks, recipes and releases."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.cli.reading import open_verified
+from bundle.cli.session import run
+from bundle.cli.units import count_text, size_text
+from bundle.cli.watch import watching
+from bundle.errors import BundleError, IntegrityError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from bundle.cli.output import Output
+    from bundle.cli.session import Session
+    from bundle.store.base import Collected, Committed
+    from bundle.store.check import Checked, Lost
+
+_KEEP = 3
+"""Releases of each stream that a collection keeps: room to go back twice."""
+
+_SHOWN = 5
+"""Files that are named for a person; the events name more."""
+
+
+def add(options: argparse.Namespace, session: Session) -> None:
+    """Take a bundle into a store, which is made if it is not there."""
+    from bundle.ingester import ingest
+    from bundle.store.local import LocalStore
+
+    output = session.output
+    opened = open_verified(options, session)
+    with (
+        contextlib.closing(LocalStore.make(Path(options.directory))) as store,
+        watching(output, session.stopwatch) as reporter,
+    ):
+        report = run(ingest(opened, store, reporter))
+    output.event(
+        "result",
+        verb=options.verb,
+        bundle=options.bundle,
+        directory=options.directory,
+        stream=report.stream,
+        seq=report.seq,
+        release=report.release,
+        volumes=report.volumes,
+        kept=report.kept,
+        bytes=report.bytes,
+        recipes=report.recipes,
+    )
+    output.say(f"release {report.seq} of {report.stream}, {report.release}")
+    output.say(
+        f"added {count_text(report.volumes, 'volume')}, {size_text(report.bytes)}; "
+        f"{count_text(report.kept, 'volume')} held already"
+    )
+
+
+def stat(options: argparse.Namespace, session: Session) -> None:
+    """Print what a store holds."""
+    from bundle.store.local import LocalStore
+    from bundle.store.stat import stat as count
+
+    output = session.output
+    with contextlib.closing(LocalStore(Path(options.directory))) as store:
+        found = count(store)
+    _releases("held", found.releases, output)
+    output.event(
+        "result",
+        verb=options.verb,
+        directory=options.directory,
+        id=found.identity.id,
+        generation=found.identity.generation,
+        releases=len(found.releases),
+        lost=found.lost,
+        recipes=found.recipes,
+        packs=found.packs,
+        chunks=found.chunks,
+        bytes=found.bytes,
+    )
+    output.say(f"store {found.identity.id}, generation {found.identity.generation}")
+    output.say(
+        f"{count_text(found.chunks, 'chunk')} in {count_text(found.packs, 'pack')}, "
+        f"{size_text(found.bytes)}; {count_text(found.recipes, 'recipe')}"
+    )
+    if found.lost:
+        output.say(f"not whole: {count_text(found.lost, 'release')}")
+
+
+def check(options: argparse.Namespace, session: Session) -> None:
+    """Check a store, and say what each release has lost.
+
+    Raises:
+        IntegrityError: something is damaged or lost.
+    """
+    from bundle.store import check as checker
+    from bundle.store.local import LocalStore
+
+    output = session.output
+    with (
+        contextlib.closing(LocalStore(Path(options.directory))) as store,
+        watching(output, session.stopwatch) as reporter,
+    ):
+        report = checker.check(
+            store, quick=options.quick, rebuild=options.rebuild, reporter=reporter
+        )
+    for problem in report.problems:
+        output.warn(problem)
+    for lost in report.lost:
+        _lost(lost, output)
+    output.event(
+        "result",
+        verb=options.verb,
+        directory=options.directory,
+        quick=options.quick,
+        rebuild=options.rebuild,
+        releases=report.releases,
+        recipes=report.recipes,
+        packs=report.packs,
+        chunks=report.chunks,
+        bytes=report.bytes,
+        problems=report.problems,
+        lost=len({lost.release.digest for lost in report.lost}),
+    )
+    _judge(report, options, output)
+
+
+def _judge(report: Checked, options: argparse.Namespace, output: Output) -> None:
+    looked = "structure" if options.quick else "every frame and chunk"
+    output.say(
+        f"checked: {looked} of {count_text(report.packs, 'pack')}, "
+        f"{count_text(report.chunks, 'chunk')}, {size_text(report.bytes)}; "
+        f"{count_text(report.recipes, 'recipe')}, "
+        f"{count_text(report.releases, 'release')}"
+    )
+    broken = len({lost.release.digest for lost in report.lost})
+    if broken:
+        raise IntegrityError(
+            f"{count_text(broken, 'release')} of this store lost something",
+            rule="50.7.3",
+            advice="add a bundle of each of these releases again"
+            if options.rebuild
+            else "run it with --rebuild, then add a bundle of each of these "
+            "releases again",
+        )
+    if report.problems and not options.rebuild:
+        raise IntegrityError(
+            f"{count_text(len(report.problems), 'problem')}, and no release lost "
+            "anything",
+            rule="50.7.3",
+            advice="'bundle store check --rebuild' puts the index right",
+        )
+
+
+def gc(options: argparse.Namespace, session: Session) -> None:
+    """Drop old releases and what nothing else uses."""
+    from bundle.store.base import Retention
+    from bundle.store.local import LocalStore
+
+    output = session.output
+    keep = _KEEP if options.keep is None else options.keep
+    retention = Retention(keep, frozenset(options.pin))
+    with contextlib.closing(LocalStore(Path(options.directory))) as store:
+        report: Collected = run(store.collect(retention, dry_run=options.dry_run))
+    _releases("dropped", report.releases, output)
+    output.event(
+        "result",
+        verb=options.verb,
+        directory=options.directory,
+        dry_run=options.dry_run,
+        releases=len(report.releases),
+        recipes=report.recipes,
+        chunks=report.chunks,
+        bytes=report.bytes,
+        generation=report.generation,
+    )
+    output.say(
+        f"{'would drop' if options.dry_run else 'dropped'} "
+        f"{count_text(len(report.releases), 'release')}, "
+        f"{count_text(report.recipes, 'recipe')}, "
+        f"{count_text(report.chunks, 'chunk')}, {size_text(report.bytes)}"
+    )
+
+
+def _releases(event: str, releases: Iterable[Committed], output: Output) -> None:
+    rows = []
+    for one in releases:
+        output.event(
+            event,
+            id=one.stream,
+            name=one.name,
+            seq=one.seq,
+            release=one.digest,
+            artifacts=len(one.recipes),
+        )
+        rows.append((one.name, f"{one.seq}", f"{len(one.recipes):,}", one.digest))
+    if rows:
+        output.table(("stream", ">seq", ">artifacts", "release"), rows)
+
+
+def _lost(lost: Lost, output: Output) -> None:
+    artifact = _artifact_of(lost)
+    output.event(
+        "lost",
+        id=lost.release.stream,
+        name=lost.release.name,
+        seq=lost.release.seq,
+        release=lost.release.digest,
+        recipe=lost.recipe,
+        artifact=artifact,
+        chunks=lost.chunks,
+        count=lost.count,
+        files=lost.files,
+    )
+    what = f"{lost.release.name} {lost.release.seq}: {artifact or lost.recipe}"
+    if not lost.chunks:
+        output.say(f"{what}: its recipe is lost")
+        return
+    more = " …" if lost.count > _SHOWN else ""
+    output.say(
+        f"{what}: {count_text(lost.chunks, 'chunk')} lost, of "
+        f"{count_text(lost.count, 'file')}: {', '.join(lost.files[:_SHOWN])}{more}"
+    )
+
+
+def _artifact_of(lost: Lost) -> str:
+    """Return the kind and name of what was lost; empty where nobody knows."""
+    from bundle.format.release import Release
+    from bundle.limits import MAX_ENVELOPE
+    from bundle.trust.envelope import parse
+
+    try:
+        payload = parse(lost.release.envelope, limit=MAX_ENVELOPE).payload
+        artifacts = Release.parse(payload).artifacts
+    except BundleError:
+        return ""
+    names = (
+        f"{one.kind} {one.name}"
+        for one in artifacts
+        if one.recipe.digest == lost.recipe
+    )
+    return next(names, "")
