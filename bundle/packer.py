@@ -59,7 +59,8 @@ class PackRequest:
     """What to pack and how; ``clock`` returns seconds since 1970.
 
     ``after`` is a bundle directory or a release.json to continue from instead of
-    what ``state`` remembers. ``volume_size`` is in bytes. ``far`` says what need
+    what ``state`` remembers. ``volume_size`` is in bytes; what takes more than
+    ``media_size`` bytes is spread over several directories. ``far`` says what need
     not travel; ``fill`` is a want to answer with a bundle of the same release.
     """
 
@@ -74,6 +75,7 @@ class PackRequest:
     audience: tuple[str, ...] = ()
     expires_days: int | None = None
     volume_size: int = 1 << 30
+    media_size: int | None = None
     keep_going: bool = False
     dry_run: bool = False
     jobs: int = 2
@@ -107,7 +109,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
         taken = await reading.take(listing, None)
         return _report(_Packed(request, lineage, listing, taken, holdings))
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
-    writer = BundleWriter(directory, request.volume_size)
+    writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
         taken = await reading.take(listing, writer.volumes)
         packed = _Packed(request, lineage, listing, taken, holdings)
@@ -117,7 +119,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     except BaseException:
         writer.abandon()
         raise
-    return _report(packed, writer.directory, manifest, digest)
+    return _report(packed, writer.directories, manifest, digest)
 
 
 def _check(request: PackRequest) -> None:
@@ -126,6 +128,11 @@ def _check(request: PackRequest) -> None:
         raise UsageError(
             f"a volume has {MIN_VOLUME} to {MAX_VOLUME} bytes, "
             f"not {request.volume_size}"
+        )
+    if request.media_size is not None and request.media_size < request.volume_size:
+        raise UsageError(
+            "a volume does not fit on a medium",
+            advice="choose a larger --media-size or a smaller --volume-size",
         )
     request.far.check()
     if request.fill is not None and (
@@ -273,7 +280,7 @@ async def _fill(
     writer = None
     if not request.dry_run:
         directory = fill_directory(request.out, request.stream, fill.past.seq)
-        writer = BundleWriter(directory, request.volume_size)
+        writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
         taken = await reading.take(listing, writer.volumes if writer else None)
         fill.check_complete(taken.known)
@@ -287,7 +294,7 @@ async def _fill(
     new, total = taken.new, sum(each.artifact.bytes for each in taken.ready)
     recipes = sum(map(len, fill.recipes.values()))
     return PackReport(
-        bundle=writer.directory if writer else None,
+        bundle=writer.directories[0] if writer else None,
         stream=request.stream,
         seq=fill.past.seq,
         release=fill.past.digest if writer else "",
@@ -302,6 +309,7 @@ async def _fill(
         problems=taken.problems,
         warnings=(),
         against=f"everything of release {fill.past.seq} but what {want.name} names",
+        media=writer.directories if writer else (),
     )
 
 
@@ -330,7 +338,7 @@ def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:
 
 def _report(
     packed: _Packed,
-    bundle: Path | None = None,
+    media: tuple[Path, ...] = (),
     manifest: Manifest | None = None,
     digest: str = "",
 ) -> PackReport:
@@ -340,7 +348,7 @@ def _report(
     literals = sum(len(each.recipe.columns.literals) for each in packed.ready)
     recipes = sum(len(each.data) for each in packed.carried) + packed.required.nbytes
     return PackReport(
-        bundle=bundle,
+        bundle=media[0] if media else None,
         stream=packed.request.stream,
         seq=packed.lineage.seq,
         release=digest,
@@ -356,4 +364,5 @@ def _report(
         warnings=packed.warnings,
         against=packed.holdings.described,
         required=len(packed.required),
+        media=media,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bundle.cli.session import run
 from bundle.cli.units import count_text, duration_text, revision_text, size_text
-from bundle.cli.values import DEFAULT_VOLUME
+from bundle.cli.values import default_volume
 from bundle.cli.watch import watching
 from bundle.errors import PartialError
 
@@ -38,7 +38,7 @@ def pack(options: argparse.Namespace, session: Session) -> None:
         report = run(packer.pack(request, reporter))
     _print(report, options.verb, output)
     if report.bundle is not None:
-        _say_next(report.bundle, Path(options.key), output)
+        _say_next(report.media, Path(options.key), output)
     if report.problems:
         raise PartialError(
             f"left out: {count_text(len(report.problems), 'problem')}",
@@ -71,7 +71,8 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
         after=_path(options.after),
         audience=tuple(options.audience),
         expires_days=options.expires,
-        volume_size=options.volume_size or DEFAULT_VOLUME,
+        volume_size=options.volume_size or default_volume(options.media_size),
+        media_size=options.media_size,
         keep_going=options.keep_going,
         dry_run=options.dry_run,
         jobs=session.jobs,
@@ -138,6 +139,7 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         stored_bytes=report.stored_bytes,
         needed_bytes=report.needed_bytes,
         volumes=report.volumes,
+        media=report.media,
         against=report.against or None,
         required=report.required,
         copy_rate=COPY_RATE,
@@ -163,7 +165,10 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         output.say("nothing was written")
     else:
         output.say(f"{size_text(report.stored_bytes)} in {volumes}, {copy}")
-        output.answer(str(report.bundle))
+        if len(report.media) > 1:
+            output.say(f"spread over {len(report.media)} media, each a directory")
+        for medium in report.media:
+            output.answer(str(medium))
 
 
 def _copy_seconds(report: PackReport) -> int:
@@ -171,13 +176,14 @@ def _copy_seconds(report: PackReport) -> int:
     return -(-(report.stored_bytes or report.needed_bytes) // COPY_RATE)
 
 
-def _say_next(bundle: Path, key: Path, output: Output) -> None:
+def _say_next(media: tuple[Path, ...], key: Path, output: Output) -> None:
     """Say what to type next, here and behind the gap."""
     root = (key if key.is_dir() else key.parent) / "1.root.json"
     trust = ("--trust", root) if root.exists() else ()
     output.hint("next: check it, carry it, and unpack it there:")
-    output.hint(f"  {_command('verify', bundle, *trust)}")
-    output.hint(f"  {_command('unpack', bundle.name, '--to')} TARGET")
+    output.hint(f"  {_command('verify', *media, *trust)}")
+    names = [medium.name for medium in media]
+    output.hint(f"  {_command('unpack', *names, '--to')} TARGET")
 
 
 def _command(verb: str, *words: object) -> str:

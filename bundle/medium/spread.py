@@ -1,4 +1,4 @@
-"""A bundle spread over several media: what is seen, and what is not here yet.
+"""A bundle spread over several media: which volumes go where, and what is not here.
 
 How many media there are is only told by the names of their directories: it is for
 people, and nothing else is made of it (spec §4.10).
@@ -10,12 +10,13 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from bundle.errors import MissingError
+from bundle.errors import MissingError, TargetError
 from bundle.format.approval import size_text
 from bundle.format.layout import volume_name
+from bundle.limits import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from bundle.format.manifest import Volume
@@ -24,6 +25,50 @@ _SHOWN: Final = 8
 """Runs of volumes that are named."""
 
 _NAMED: Final = re.compile(r".*-([0-9]{1,5})-of-([0-9]{1,5})", re.ASCII | re.DOTALL)
+
+_CLUSTER: Final = 128 * KIB
+"""What a file is rounded up to on a medium: the default of exFAT."""
+
+
+def medium_path(directory: Path, number: int, count: int) -> Path:
+    """Return where part ``number`` of ``count`` of a bundle goes (rule 4.10.4)."""
+    return directory.with_name(f"{directory.name}-{number}-of-{count}")
+
+
+def share_out(
+    files: Iterable[int], volumes: Sequence[int], media_size: int
+) -> list[range]:
+    """Return which volumes go on each medium, in order, counted from 0.
+
+    ``files`` are the sizes of what every medium holds, ``volumes`` those of the
+    volumes, ``media_size`` the bytes that one medium takes.
+
+    Raises:
+        TargetError: a medium cannot hold a volume beside the files.
+    """
+    room = media_size - sum(map(_on_medium, files))
+    starts, left = [0], room
+    for number, size in enumerate(map(_on_medium, volumes)):
+        if size > room:
+            raise TargetError(
+                f"media of {size_text(media_size)} are too small: a volume takes "
+                f"{size_text(size)}, what goes on each medium takes "
+                f"{size_text(media_size - room)}",
+                advice="choose a larger --media-size or a smaller --volume-size",
+            )
+        if size > left:
+            starts.append(number)
+            left = room
+        left -= size
+    return [
+        range(start, end)
+        for start, end in zip(starts, [*starts[1:], len(volumes)], strict=True)
+    ]
+
+
+def _on_medium(size: int) -> int:
+    """Return what a file takes of a medium."""
+    return -(-size // _CLUSTER) * _CLUSTER
 
 
 def missing_volumes(

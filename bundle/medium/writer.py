@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bundle.digest import Digest
-from bundle.durable import flush_directory, make_directory, target_errors, write_file
+from bundle.durable import (
+    flush_directory,
+    make_directory,
+    move,
+    target_errors,
+    write_file,
+)
 from bundle.errors import ExistsError, TargetError
 from bundle.flow.turnstile import Halted
 from bundle.format import layout
@@ -32,6 +38,7 @@ from bundle.format.descriptor import (
 from bundle.format.manifest import Manifest, Requires, Volume
 from bundle.format.recipes import serialize_recipes
 from bundle.format.shards import serialize_shards
+from bundle.medium.spread import medium_path, share_out
 from bundle.medium.volumes import ShardHasher, Volumes
 from bundle.trust.envelope import MANIFEST_TYPE, sign
 
@@ -64,8 +71,13 @@ class Payload:
 class BundleWriter:
     """Owns one directory from its making to ``commit`` or ``abandon``."""
 
-    def __init__(self, directory: Path, volume_size: int) -> None:
+    def __init__(
+        self, directory: Path, volume_size: int, media_size: int | None = None
+    ) -> None:
         """Make the directory, clearing what an interrupted pack left in it.
+
+        What takes more than ``media_size`` bytes is spread in the end over
+        several directories beside it, named after it.
 
         Raises:
             ExistsError: a finished bundle is there, or files that are not ours, or
@@ -73,7 +85,9 @@ class BundleWriter:
             TargetError: it cannot be made.
         """
         self.directory = directory
+        self.directories: tuple[Path, ...] = (directory,)
         self.volumes = Volumes(directory, volume_size)
+        self._media_size = media_size
         self._stopped = False
         if not directory.parent.is_dir():
             _make_output(directory.parent)
@@ -82,7 +96,7 @@ class BundleWriter:
         self._lock = _lock(directory)
         try:
             _refuse_finished(directory)
-            self._clear()
+            _clear(directory)
         except BaseException:
             self._unlock()
             raise
@@ -102,18 +116,27 @@ class BundleWriter:
             self._go_on()
             volume.finish()
         contents = payload.release.contents
-        hashers = [self._recipes(contents, payload)]
+        buffers = serialize_recipes(contents, payload.recipes, payload.required)
+        hashers = [_hasher(buffers)]
         hashers += [volume.hasher for volume in self.volumes.volumes]
         shards = serialize_shards(b"".join(hasher.shards() for hasher in hashers))
-        self._write(layout.SHARDS, shards)
-        self._write(layout.APPROVAL, payload.approval)
-        for name, data in signer.trust_files.items():
-            self._write(f"{layout.TRUST}/{name}", data)
         manifest = self._manifest(payload, contents, hashers, shards)
         envelope = sign(manifest.serialize(), MANIFEST_TYPE, [signer.key])
-        self._write(layout.RELEASE, payload.envelope)
-        self._write(f"{layout.COPY}/{layout.RELEASE}", payload.envelope)
-        self._write(f"{layout.COPY}/{layout.MANIFEST}", envelope)
+        files = {
+            layout.RECIPES: b"".join(buffers),
+            layout.SHARDS: shards,
+            layout.APPROVAL: payload.approval,
+            **{
+                f"{layout.TRUST}/{name}": one
+                for name, one in signer.trust_files.items()
+            },
+            layout.RELEASE: payload.envelope,
+            f"{layout.COPY}/{layout.RELEASE}": payload.envelope,
+            f"{layout.COPY}/{layout.MANIFEST}": envelope,
+        }
+        self._spread([len(data) for data in (*files.values(), envelope)])
+        for name, data in files.items():
+            self._write(name, data)
         with target_errors(self.directory):
             flush_directory(self.directory.parent)
         self._write(layout.MANIFEST, envelope)
@@ -122,10 +145,42 @@ class BundleWriter:
 
     def abandon(self) -> None:
         """Remove what was written so far, as far as the medium lets us."""
-        with contextlib.suppress(TargetError, OSError):
-            self._clear()
-            self.directory.rmdir()
+        for directory in {self.directory, *self.directories}:
+            with contextlib.suppress(TargetError, OSError):
+                _clear(directory)
+                directory.rmdir()
         self._unlock()
+
+    def _spread(self, files: Sequence[int]) -> None:
+        """Move the volumes into a directory for each medium, where it takes several.
+
+        ``files`` are the sizes of what goes into each beside volumes.
+
+        Raises:
+            TargetError: a medium is too small, or something is in the way.
+        """
+        if self._media_size is None:
+            return
+        volumes = self.volumes.volumes
+        sizes = [volume.hasher.size for volume in volumes]
+        shares = share_out(files, sizes, self._media_size)
+        if len(shares) == 1:
+            return
+        media = tuple(
+            medium_path(self.directory, number, len(shares))
+            for number in range(1, len(shares) + 1)
+        )
+        for medium in media:
+            _refuse_finished(medium)
+        self.directories = media
+        for medium, share in zip(media, shares, strict=True):
+            make_directory(medium, mode=0o755)
+            _clear(medium)
+            for volume in volumes[share.start : share.stop]:
+                self._go_on()
+                move(volume.path, medium / volume.path.name)
+        with target_errors(self.directory):
+            self.directory.rmdir()
 
     def _manifest(
         self,
@@ -155,14 +210,6 @@ class BundleWriter:
             bytes=payload_sizes + len(shards) + approval.size,
         )
 
-    def _recipes(self, contents: Digest, payload: Payload) -> ShardHasher:
-        buffers = serialize_recipes(contents, payload.recipes, payload.required)
-        hasher = ShardHasher()
-        for buffer in buffers:
-            hasher.update(buffer)
-        self._write(layout.RECIPES, b"".join(buffers))
-        return hasher
-
     def _unlock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
@@ -173,36 +220,45 @@ class BundleWriter:
             raise Halted
 
     def _write(self, name: str, data: bytes) -> None:
-        self._go_on()
-        path = self.directory / name
-        if path.parent != self.directory:
-            make_directory(path.parent, mode=0o755)
-        write_file(path, data)
+        for directory in self.directories:
+            self._go_on()
+            path = directory / name
+            if path.parent != directory:
+                make_directory(path.parent, mode=0o755)
+            write_file(path, data)
 
-    def _clear(self) -> None:
-        """Remove our files from an unfinished bundle, and nothing else.
 
-        The manifest goes first: nothing may look finished that is not whole.
+def _hasher(buffers: Sequence[bytes | memoryview]) -> ShardHasher:
+    hasher = ShardHasher()
+    for buffer in buffers:
+        hasher.update(buffer)
+    return hasher
 
-        Raises:
-            ExistsError: a file is there that is not ours; nothing was removed.
-        """
-        if not self.directory.is_dir():
-            return
-        with target_errors(self.directory):
-            entries = list(self.directory.iterdir())
-            for entry in entries:
-                if not layout.is_ours(entry.name):
-                    raise ExistsError(
-                        f"{entry}: a file that is not part of a bundle is in the way",
-                        advice="move it away, or choose another --out",
-                    )
-            (self.directory / layout.MANIFEST).unlink(missing_ok=True)
-            for entry in entries:
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink(missing_ok=True)
+
+def _clear(directory: Path) -> None:
+    """Remove our files from an unfinished bundle, and nothing else.
+
+    The manifest goes first: nothing may look finished that is not whole.
+
+    Raises:
+        ExistsError: a file is there that is not ours; nothing was removed.
+    """
+    if not directory.is_dir():
+        return
+    with target_errors(directory):
+        entries = list(directory.iterdir())
+        for entry in entries:
+            if not layout.is_ours(entry.name):
+                raise ExistsError(
+                    f"{entry}: a file that is not part of a bundle is in the way",
+                    advice="move it away, or choose another --out",
+                )
+        (directory / layout.MANIFEST).unlink(missing_ok=True)
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink(missing_ok=True)
 
 
 def _lock(directory: Path) -> int:

@@ -35,6 +35,7 @@ class PackReport:
     what lies on the medium, ``needed_bytes`` the most it can take. ``against`` says
     in words what the far side holds, empty for a full bundle; ``required`` counts
     the chunks taken for granted. ``problems`` name what was left out, one line each.
+    ``media`` are the directories of the bundle, the first of which is ``bundle``.
     """
 
     bundle: Path | None
@@ -53,6 +54,7 @@ class PackReport:
     warnings: tuple[str, ...]
     against: str = ""
     required: int = 0
+    media: tuple[Path, ...] = ()
 
 
 def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:

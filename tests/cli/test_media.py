@@ -82,3 +82,37 @@ def test_sticks_of_two_bundles_are_told_apart(
     ran = receiver("verify", sticks[0], sender.home / "out/docs-000002")
     assert ran.code == 11
     assert "are not of one bundle: their bundle.json differ" in ran.err
+
+
+def test_a_pack_spreads_what_one_medium_does_not_hold(
+    sender: Shell, receiver: Shell, noise: Path
+) -> None:
+    ran = sender.ok("pack", f"tree:{noise}", "--media-size", "18MiB")
+    out = sender.home / "out"
+    media = [out / f"docs-000001-{number}-of-2" for number in (1, 2)]
+    assert ran.lines[-3] == "spread over 2 media, each a directory"
+    assert ran.lines[-2:] == [str(medium) for medium in media]
+    assert f"bundle verify {media[0]} {media[1]} --trust" in ran.err
+    assert "bundle unpack docs-000001-1-of-2 docs-000001-2-of-2 --to TARGET" in ran.err
+    receiver.ok("verify", *media)
+    ran = receiver("verify", media[0])
+    assert ran.err.startswith("bundle: 1 of 2 media seen; need vol-00003 (")
+    sender.ok("pack", f"tree:{noise}", "--media-size", "18MiB", "--quiet")
+    ran = sender.ok("pack", f"tree:{noise}", "--media-size", "1GB", "--json")
+    assert ran.result["media"] == [str(out / "docs-000003")]
+
+
+MEDIA = {
+    "smaller than a volume": (["--media-size", "16MiB", "--volume-size", "32MiB"], 2),
+    "too small for anything": (["--media-size", "1MiB"], 2),
+    "as large as a volume": (["--media-size", "16MiB", "--volume-size", "16MiB"], 14),
+}
+
+
+@pytest.mark.parametrize(("words", "code"), MEDIA.values(), ids=MEDIA.keys())
+def test_media_are_refused_that_are(
+    sender: Shell, noise: Path, words: list[str], code: int
+) -> None:
+    ran = sender("pack", f"tree:{noise}", *words)
+    assert ran.code == code, ran.err
+    assert not [*(sender.home / "out").glob("*")]
