@@ -40,8 +40,9 @@ soak: .venv/.ready ## full counts and new examples, of which `make test` runs a 
 
 .PHONY: bench
 bench: .venv/.ready ## time and size against cp, tar, casync, restic and borg
-	@tools/debian restic borgbackup casync zstd || true
+	@tools/debian restic borgbackup casync zstd rsync || true
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.deltas
 
 .PHONY: format
 format: .venv/.ready ## lay the sources out and mend what ruff can mend

@@ -39,9 +39,27 @@ def write_model(path: Path, size: int, *, seed: int = 0) -> None:
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for _ in range(count):
-            values = random.standard_normal(SHAPE, dtype=np.float32) * np.float32(0.02)
-            file.write((values.view(np.uint32) >> 16).astype(np.uint16).tobytes())
+            file.write(_tensor(random))
+
+
+def change_model(path: Path, *, seed: int = 1) -> None:
+    """Give one tensor in ten of such a file, at least one, other values."""
+    random = np.random.default_rng(seed)
+    tensor = SHAPE[0] * SHAPE[1] * 2
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for start in range(size % tensor, size, 10 * tensor):
+            file.seek(start)
+            file.write(_tensor(random))
+
+
+def _tensor(random: np.random.Generator) -> bytes:
+    values = random.standard_normal(SHAPE, dtype=np.float32) * np.float32(0.02)
+    return (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
 
 
 if __name__ == "__main__":
-    write_model(Path(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[1] == "--change":
+        change_model(Path(sys.argv[2]))
+    else:
+        write_model(Path(sys.argv[1]), int(sys.argv[2]))
