@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from bundle.durable import make_directory, write_file
+from bundle.errors import TargetError
 from bundle.format.receipt import (
     HeldRelease,
     HeldStream,
@@ -115,7 +116,14 @@ def _streams(
 
 def _write(asked: Acknowledgement, receipt: Receipt) -> Path:
     path = asked.directory / receipt.name
-    data = sign_receipt(receipt, site_key(asked.state, asked.site))
-    make_directory(asked.directory)
-    write_file(path, data)
+    try:
+        data = sign_receipt(receipt, site_key(asked.state, asked.site))
+        make_directory(asked.directory)
+        write_file(path, data)
+    except TargetError as error:
+        error.advice = (
+            "everything is published; for the receipt, run the same command again "
+            "with a directory that can be written"
+        )
+        raise
     return path

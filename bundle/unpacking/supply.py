@@ -7,13 +7,14 @@ as not there, and the next store is asked.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from bundle.digest import digest_of
 from bundle.errors import FormatError, IntegrityError, NotFoundError
 from bundle.format.columns import windows
+from bundle.format.empty_files import check_empty_files
 from bundle.format.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from bundle.format.release import Artifact, Release
     from bundle.store.base import ReadStore
 
-_STEP = 1 << 16
+_STEP: Final = 1 << 16
 
 
 class Supply:
@@ -66,6 +67,7 @@ class Supply:
         """Return the recipe of an artifact, or None where no store has it.
 
         Raises:
+            FormatError: what the release names is no recipe.
             IntegrityError: it is not what the release promises.
             StoreError: a store cannot be read.
         """
@@ -76,6 +78,7 @@ class Supply:
                 continue
             if str(digest_of(data)) == artifact.recipe.digest:
                 recipe = Recipe.parse(data)
+                check_empty_files(recipe)
                 artifact.check_recipe(recipe, release.budgets)
                 return recipe
         return None
