@@ -39,7 +39,7 @@ soak: .venv/.ready ## full counts and new examples, of which `make test` runs a 
 	$(BIN)/pytest -n auto -m "not interop" --hypothesis-profile soak --timeout 1800
 
 .PHONY: bench
-bench: .venv/.ready ## time and size against cp, tar, casync, restic and borg
+bench: .venv/.ready ## time and size against cp, tar, casync, restic, borg and rsync
 	@tools/debian restic borgbackup casync zstd rsync || true
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.deltas
