@@ -130,9 +130,18 @@ class SourceError(BundleError):
 
 
 class StoreError(BundleError):
-    """A store or a network could not do what it was asked."""
+    """A store or a network could not do what it was asked.
+
+    ``left`` names what cannot be read, one line each, where that was looked for.
+    """
 
     exit_code = 16
+
+    def __init__(
+        self, message: str, *, advice: str = "", left: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.left = left
 
 
 class NotFoundError(StoreError):

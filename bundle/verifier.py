@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bundle.errors import IntegrityError
+from bundle.errors import FormatError, IntegrityError, MissingError, StoreError
 from bundle.format.columns import keys_of
 from bundle.format.recipe import Mode
 from bundle.medium.chunks import ChunkReader
+from bundle.medium.damage import all_damage
 from bundle.medium.reader import OpenBundle, open_bundle
 from bundle.medium.surroundings import check_surroundings
 from bundle.unpacking.contents import Contents
@@ -87,7 +88,13 @@ async def verify(
     )
     for warning in opened.warnings:
         reporter.warned(warning)
-    assembly = await check_volumes(opened, jobs, reporter)
+    try:
+        assembly = await check_volumes(opened, jobs, reporter)
+    except (FormatError, IntegrityError, MissingError, StoreError) as error:
+        whole = await asyncio.to_thread(all_damage, opened, error)
+        if whole is error:
+            raise
+        raise whole from error
     warnings = await asyncio.to_thread(check_surroundings, opened)
     for directory in opened.beside:
         other = await asyncio.to_thread(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bundle.cli.output import OutputClosedError
-from bundle.errors import BundleError, IntegrityError, PartialError
+from bundle.errors import BundleError
 
 if TYPE_CHECKING:
     from bundle.cli.output import Output
@@ -45,7 +45,7 @@ def failure_of(error: BaseException) -> Failure:
             advice=error.advice,
             rule=getattr(error, "rule", None),
             offset=getattr(error, "offset", None),
-            left=error.left if isinstance(error, PartialError | IntegrityError) else (),
+            left=getattr(error, "left", ()),
         )
     if _is_interrupt(error):
         return Failure("Interrupted", INTERRUPTED, "interrupted", "interrupted")

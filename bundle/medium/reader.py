@@ -109,14 +109,11 @@ class OpenBundle:
         Raises:
             IntegrityError: a volume has not its signed size anywhere.
         """
-        starts = shard_starts(
-            [self.manifest.recipes.size, *(one.size for one in self.manifest.volumes)]
-        )
         with contextlib.ExitStack() as stack:
             files: list[ShardedFile] = []
             missing: list[Volume] = []
-            for volume, first in zip(self.manifest.volumes, starts[1:], strict=False):
-                file = self._find(volume, first)
+            for volume, first in self.numbered():
+                file = self.find_volume(volume, first)
                 if file is None:
                     missing.append(volume)
                     continue
@@ -124,8 +121,14 @@ class OpenBundle:
                 files.append(file)
             yield files, missing
 
-    def _find(self, volume: Volume, first: int) -> ShardedFile | None:
-        """Open a volume in the first directory that has it whole.
+    def numbered(self) -> Iterator[tuple[Volume, int]]:
+        """Yield every volume with the number of its first shard."""
+        volumes = self.manifest.volumes
+        sizes = [self.manifest.recipes.size, *(volume.size for volume in volumes)]
+        yield from zip(volumes, shard_starts(sizes)[1:], strict=False)
+
+    def find_volume(self, volume: Volume, first: int) -> ShardedFile | None:
+        """Open a volume in the first directory that has it whole; None where none has.
 
         Raises:
             IntegrityError, FormatError, StoreError: it is only where it is damaged.

@@ -116,3 +116,23 @@ def test_media_are_refused_that_are(
     ran = sender("pack", f"tree:{noise}", *words)
     assert ran.code == code, ran.err
     assert not [*(sender.home / "out").glob("*")]
+
+
+def test_all_damage_is_listed(receiver: Shell, large: Path) -> None:
+    for number in (1, 3):
+        with (large / f"vol-0000{number}.bdv").open("r+b") as file:
+            file.seek(100)
+            file.write(b"damage")
+    ran = receiver("verify", large)
+    assert ran.code == 11
+    first, *listed, advice = ran.err.splitlines()
+    assert first == (
+        "bundle: 2.0 MiB of the volumes are damaged or cannot be read, in 2 places "
+        "(rule 3.3.11)"
+    )
+    assert [line.strip() for line in listed] == [
+        "vol-00001.bdv, bytes 0 to 1048576: not what was signed",
+        "vol-00003.bdv, bytes 0 to 1048576: not what was signed",
+    ]
+    assert "bundle repair" in advice
+    assert len(receiver("verify", large, "--json").error["left"]) == 2
