@@ -135,21 +135,28 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         The digest of the release's payload is checked with ``self.release``.
 
         Raises:
-            IntegrityError: the contents differ, or a recipe is carried that the
-                release does not name.
+            IntegrityError: the contents differ, or recipes are carried that the
+                release does not name, or names in another order.
         """
         if self.contents != str(release.contents):
             raise IntegrityError("bundle and release differ in contents", rule="9.2.2")
-        named = {artifact.recipe.digest for artifact in release.artifacts}
+        named = dict.fromkeys(one.recipe.digest for one in release.artifacts)
         for digest in self.carried:
             if digest not in named:
                 raise IntegrityError(
                     f"the bundle carries a recipe {digest} that is not of its release",
                     rule="9.2.5",
                 )
+        carried = set(self.carried)
+        if [digest for digest in named if digest in carried] != [*self.carried]:
+            raise IntegrityError(
+                "the recipes are not in the order of the release", rule="7.2.5"
+            )
 
 
 def _check_documents(manifest: Manifest) -> None:
+    if len(manifest.carried) > MAX_RECIPES:
+        raise LimitError(f"{len(manifest.carried)} recipes", rule="9.2.6")
     manifest.release.check_type(RELEASE, rule="9.2.1")
     manifest.recipes.check_type(RECIPES, rule="9.2.1")
     manifest.shards.check_type(SHARDS, rule="9.2.1")
@@ -159,8 +166,6 @@ def _check_documents(manifest: Manifest) -> None:
         Digest.parse(digest)
     if len(set(manifest.carried)) != len(manifest.carried):
         raise FormatError("a recipe is carried twice", rule="9.2.3")
-    if len(manifest.carried) > MAX_RECIPES:
-        raise LimitError(f"{len(manifest.carried)} recipes", rule="9.2.6")
 
 
 def _check_volumes(volumes: tuple[Volume, ...]) -> None:
