@@ -197,9 +197,9 @@ def read_roles(root: Root, data: bytes) -> Roles:
             raise FormatError(f"role {item.name!r} is there twice", rule="22.3.2")
         roles[item.name] = _read_role(item.name, item, keys)
     _check_separate(roles)
+    expires = read_moment(signed.expires, rule="22.1.3")
     verification = metadata.verification(root.data, "targets", data)
     _require(verification, f"roles {signed.version} by root {root.version}", "22.3.3")
-    expires = read_moment(signed.expires, rule="22.1.3")
     return Roles(signed.version, expires, roles, data)
 
 
