@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bundle.cli.parity import members, protect_packed, say
 from bundle.cli.session import run
 from bundle.cli.units import count_text, duration_text, revision_text, size_text
 from bundle.cli.values import default_volume
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from bundle.cli.output import Output
     from bundle.cli.session import Session
+    from bundle.medium.parity import ParityReport
     from bundle.packer import PackReport, PackRequest
 
 
@@ -34,9 +36,12 @@ def pack(options: argparse.Namespace, session: Session) -> None:
 
     output = session.output
     request = _request(options, session)
+    parity = None
     with watching(output, session.stopwatch) as reporter:
         report = run(packer.pack(request, reporter))
-    _print(report, options.verb, output)
+        if options.parity and report.media:
+            parity = protect_packed(report.media, options.parity, session, reporter)
+    _print(report, options.verb, output, parity)
     if report.bundle is not None:
         _say_next(report.media, Path(options.key), output)
     if report.problems:
@@ -91,7 +96,12 @@ def _path(text: str | None) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _print(report: PackReport, verb: str, output: Output) -> None:
+def _print(
+    report: PackReport,
+    verb: str,
+    output: Output,
+    parity: tuple[ParityReport, Path] | None,
+) -> None:
     """Print each artifact, then the whole."""
     for artifact in report.artifacts:
         output.event(
@@ -144,6 +154,7 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         required=report.required,
         copy_rate=COPY_RATE,
         copy_seconds=_copy_seconds(report),
+        parity=None if parity is None else members(*parity),
         problems=report.problems,
         warnings=report.warnings,
     )
@@ -167,6 +178,8 @@ def _print(report: PackReport, verb: str, output: Output) -> None:
         output.say(f"{size_text(report.stored_bytes)} in {volumes}, {copy}")
         if len(report.media) > 1:
             output.say(f"spread over {len(report.media)} media, each a directory")
+        if parity is not None:
+            say(*parity, output)
         for medium in report.media:
             output.answer(str(medium))
 

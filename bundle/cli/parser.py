@@ -10,7 +10,16 @@ import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, Never
 
-from bundle.cli.values import days, jobs, kept, media_size, releases, slug, volume_size
+from bundle.cli.values import (
+    days,
+    jobs,
+    kept,
+    media_size,
+    percent,
+    releases,
+    slug,
+    volume_size,
+)
 from bundle.cli.variables import Help, Variables
 from bundle.errors import UsageError
 
@@ -91,6 +100,8 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _diff(commands)
     _verify(commands)
     _copy(commands)
+    _parity_add(commands.group("parity", "protect a bundle against damage"))
+    _repair(commands)
     _unpack(commands)
     _ls(commands)
     _inspect(commands)
@@ -236,6 +247,9 @@ def _pack(commands: _Commands) -> None:
         "spread it over media of that many bytes",
         reads=media_size,
     )
+    options.option(
+        "--parity", "PERCENT", "shards that make good what is lost", reads=percent
+    )
     _far_side(options)
     options.switch("--keep-going", "pack the rest when a source is damaged")
     options.switch("--dry-run", "print what would be packed and write nothing")
@@ -270,6 +284,30 @@ def _copy(commands: _Commands) -> None:
     options.parser.add_argument(
         "destination", metavar="DIR", help="where its directory goes"
     )
+    _reading(options)
+
+
+def _parity_add(commands: _Commands) -> None:
+    options = commands.command(
+        "add", "bundle.cli.parity:add", "write shards that make good what is lost"
+    )
+    _bundles(options)
+    options.option(
+        "--percent", "N", "of the payload's size; default: 10", reads=percent
+    )
+    options.option(
+        "--parity-out", "DIR", "where they go; default: beside the first BUNDLE"
+    )
+    _reading(options)
+
+
+def _repair(commands: _Commands) -> None:
+    options = commands.command(
+        "repair", "bundle.cli.repair:repair", "make good what a bundle lost"
+    )
+    _bundles(options)
+    options.option("--out", "DIR", "write a whole bundle below it")
+    options.switch("--in-place", "write where the damage is")
     _reading(options)
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from bundle.errors import MissingError
+from bundle.errors import (
+    BundleError,
+    FormatError,
+    IntegrityError,
+    MissingError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +42,26 @@ def trust_of(options: argparse.Namespace, session: Session) -> TrustChoice:
         site=options.site,
         strict=options.strict,
     )
+
+
+@contextlib.contextmanager
+def repairable(bundles: Sequence[str]) -> Iterator[None]:
+    """Let an error about damage say how it is repaired, where parity is there.
+
+    Raises:
+        BundleError: as it was raised, with more advice.
+    """
+    try:
+        yield
+    except (FormatError, IntegrityError, MissingError, StoreError) as error:
+        from bundle.medium.parity_files import parity_paths
+
+        with contextlib.suppress(BundleError):
+            if parity_paths(map(Path, bundles)):
+                words = shlex.join(["bundle", "repair", *bundles, "--out"])
+                repair = f"repair it: {words} DIR"
+                error.advice = "; or ".join(filter(None, (error.advice, repair)))
+        raise
 
 
 def open_verified(options: argparse.Namespace, session: Session) -> OpenBundle:

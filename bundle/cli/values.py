@@ -6,7 +6,7 @@ from typing import Final
 
 from bundle.cli.units import parse_size
 from bundle.errors import FormatError
-from bundle.limits import GIB, MAX_VOLUME, MIN_VOLUME
+from bundle.limits import GIB, MAX_PARITY_PERCENT, MAX_VOLUME, MIN_VOLUME
 
 MAX_JOBS: Final = 256
 """Worker threads of one run: each owns its buffers."""
@@ -19,6 +19,9 @@ MAX_OVERLAP: Final = 31
 
 MAX_KEPT: Final = 1_000_000
 """Releases of a stream that a collection keeps at most: all there will be."""
+
+DEFAULT_PERCENT: Final = 10
+"""Percent of parity when ``bundle parity add`` is not told."""
 
 DEFAULT_VOLUME: Final = GIB
 """Bytes of a volume when neither ``--volume-size`` nor ``--media-size`` is there."""
@@ -72,6 +75,15 @@ def kept(text: str) -> int:
         ValueError: it is not one.
     """
     return _whole(text, 1, MAX_KEPT)
+
+
+def percent(text: str) -> int:
+    """Return how much parity there is for the payload.
+
+    Raises:
+        ValueError: it is not a whole number of percent.
+    """
+    return _whole(text.removesuffix("%"), 1, MAX_PARITY_PERCENT)
 
 
 def volume_size(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli.reading import trust_of
+from bundle.cli.reading import repairable, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, revision_text, size_text
 from bundle.cli.watch import watching
@@ -25,7 +25,10 @@ def verify(options: argparse.Namespace, session: Session) -> None:
     output = session.output
     trust = trust_of(options, session)
     bundle, *beside = map(Path, options.bundles)
-    with watching(output, session.stopwatch) as reporter:
+    with (
+        repairable(options.bundles),
+        watching(output, session.stopwatch) as reporter,
+    ):
         work = verifier.verify(
             bundle, trust, session.jobs, reporter, session.clock(), beside
         )

@@ -76,7 +76,7 @@ class Counts(Warnings):
     def started(self, verb: str, total: int) -> None:
         """Note how much there is to do."""
         with self._lock:
-            self.verb, self.total = verb, total
+            self.verb, self.total, self.done = verb, total, 0
 
     def advanced(self, size: int) -> None:
         """Note that some is done."""

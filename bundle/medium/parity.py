@@ -18,7 +18,12 @@ from blake3 import blake3
 
 from bundle.codec.erasure import encoder_of
 from bundle.digest import DIGEST_SIZE, digest_of
-from bundle.durable import flush_directory, target_errors, write_all
+from bundle.durable import (
+    flush_directory,
+    make_directory,
+    target_errors,
+    write_all,
+)
 from bundle.errors import ExistsError
 from bundle.format import layout
 from bundle.format.columns import RECORD_SIZE
@@ -28,20 +33,15 @@ from bundle.format.parity import (
     head_size,
     is_copied,
 )
-from bundle.format.shards import Shards, shard_count
+from bundle.format.shards import shard_count
 from bundle.format.stripes import Stripes, Survival, shape_for, survival
 from bundle.limits import (
-    MAX_APPROVAL,
-    MAX_ENVELOPE,
     MAX_PARITY_HEAD,
-    MAX_SHARDS_FILE,
     MAX_VOLUME,
     MIN_VOLUME,
     SHARD,
 )
-from bundle.medium.files import names_on, read_whole
-from bundle.medium.reader import read_trust
-from bundle.medium.scattered import Payload
+from bundle.medium.parity_files import parity_paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bundle.format.manifest import Manifest
+    from bundle.medium.scattered import Payload
     from bundle.progress import Reporter
 
 _AT_ONCE: Final = 128
@@ -67,27 +67,28 @@ class ParityReport:
 
 
 def add_parity(
-    directory: Path, manifest: Manifest, percent: int, reporter: Reporter
+    payload: Payload,
+    percent: int,
+    small: Mapping[str, bytes],
+    directory: Path,
+    reporter: Reporter,
 ) -> ParityReport:
-    """Write parity files beside the bundle in ``directory``; durable on return.
+    """Write ``percent`` of parity over a bundle into ``directory``.
 
-    ``manifest`` is that of the bundle, verified.
+    ``small`` are the bundle's small files by name. All is durable on return.
 
     Raises:
         ExistsError: there are parity files already.
         IntegrityError: the bundle is damaged.
         TargetError: the medium is full or refuses; the bundle is as it was.
     """
-    if any(layout.is_parity(name) for name in names_on(directory)):
+    for path in parity_paths((directory, *payload.directories)):
         raise ExistsError(
-            f"{directory}: there are parity files already",
+            f"{path}: there are parity files already",
             advice="remove par-*.bdp first to make others",
         )
-    raw = read_whole(directory / layout.SHARDS, MAX_SHARDS_FILE)
-    manifest.shards.check(raw, layout.SHARDS)
-    payload = Payload([directory], manifest, Shards.parse(raw))
+    make_directory(directory, mode=0o755)
     stripes = shape_for(len(payload), percent)
-    small = _small_files(directory, raw)
     return write_parity(payload, stripes, small, directory, reporter)
 
 
@@ -126,19 +127,6 @@ def write_parity(
 def survival_of(stripes: Stripes, payload: Payload) -> Survival:
     """Return what parity of this shape makes good in this bundle."""
     return survival(stripes, [shard_count(one.size) for one in payload.files[1:]])
-
-
-def _small_files(directory: Path, shards: bytes) -> dict[str, bytes]:
-    """Return what a damaged bundle needs before anything of it can be mended."""
-    limits = {
-        layout.RELEASE: MAX_ENVELOPE,
-        layout.MANIFEST: MAX_ENVELOPE,
-        layout.APPROVAL: MAX_APPROVAL,
-    }
-    files = {name: read_whole(directory / name, limits[name]) for name in limits}
-    trust = read_trust(directory)
-    files |= {f"{layout.TRUST}/{name}": data for name, data in trust.items()}
-    return {**files, layout.SHARDS: shards}
 
 
 def _fitting(files: Mapping[str, bytes]) -> dict[str, bytes]:

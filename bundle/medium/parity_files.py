@@ -72,6 +72,21 @@ def find_parity(
     return found, tuple(problems)
 
 
+def check_parity(directories: Sequence[Path], shards: bytes) -> tuple[str, ...]:
+    """Read every parity shard; return what is wrong, one line for each file."""
+    files, problems = find_parity(directories, shards)
+    found = list(problems)
+    buffer = memoryview(bytearray(SHARD))
+    for file in files:
+        first, count = file.header.first, file.header.count
+        bad = sum(not file.read(first + one, buffer) for one in range(count))
+        if bad:
+            found.append(f"{file.path.name}: {bad} of {count} parity shards damaged")
+        elif not file.intact:
+            found.append(f"{file.path.name} is damaged at one of its ends")
+    return tuple(found)
+
+
 def parity_paths(directories: Iterable[Path]) -> list[Path]:
     """Return the parity files in some directories, whatever they hold."""
     return [

@@ -15,9 +15,10 @@ import numpy as np
 
 from bundle.codec.erasure import Recovery
 from bundle.errors import BundleError, IntegrityError
+from bundle.format import layout
 from bundle.format.shards import shard_count
 from bundle.limits import MAX_ENVELOPE, SHARD
-from bundle.medium.files import open_regular, read_whole
+from bundle.medium.files import names_on, open_regular, read_whole
 from bundle.medium.parity_files import ParityShards, find_parity, parity_paths
 from bundle.medium.salvage import Salvaged, salvage
 from bundle.medium.scattered import Payload, spans
@@ -94,7 +95,11 @@ def survey(
     elsewhere, damaged = _look_at_payload(payload, reporter)
     rows = _look_at_parity(parity, reporter)
     reporter.finished()
-    wrong = {path: tuple(_small(path, salvaged)) for path in directories}
+    wrong = {
+        path: tuple(_small(path, salvaged))
+        for path in directories
+        if path == directories[0] or layout.FIXED.intersection(names_on(path))
+    }
     _require_enough(payload, parity.stripes, damaged, rows)
     stale = bool(problems) or not rows.all() or not all(f.intact for f in files)
     return Survey(

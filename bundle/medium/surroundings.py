@@ -15,6 +15,7 @@ from bundle.errors import IntegrityError, MissingError, TrustError
 from bundle.format import layout
 from bundle.limits import MAX_DETACHED_SIGNATURE, MAX_ENVELOPE
 from bundle.medium.files import names_on, read_whole
+from bundle.medium.parity_files import check_parity
 from bundle.medium.reader import read_trust
 from bundle.trust import envelope
 from bundle.trust.chain import file_versions, follow_roots, newest_roles
@@ -44,6 +45,7 @@ def check_surroundings(opened: OpenBundle) -> tuple[str, ...]:
     _check_copies(opened.path)
     _check_trust(opened)
     warnings = [*_check_signatures(opened)]
+    warnings += check_parity([opened.path], opened.manifest.shards.raw)
     stray = [*_stray(opened)]
     if stray:
         more = f" and {len(stray) - _SHOWN} more" if len(stray) > _SHOWN else ""
@@ -124,7 +126,11 @@ def _stray(opened: OpenBundle) -> Iterator[str]:
     """Name the files that are not part of any bundle, or not of this one."""
     volumes = {volume.name for volume in opened.manifest.volumes}
     listed = volumes | layout.FIXED
-    yield from (name for name in names_on(opened.path.resolve()) if name not in listed)
+    yield from (
+        name
+        for name in names_on(opened.path.resolve())
+        if name not in listed and not layout.is_parity(name)
+    )
     for directory in (layout.COPY, layout.SIGNATURES, layout.TRUST):
         names = names_on(opened.path / directory)
         known = {

@@ -24,13 +24,15 @@ from bundle.format.manifest import Manifest
 from bundle.format.shards import shard_count
 from bundle.format.stripes import Stripes
 from bundle.limits import MIB
-from bundle.medium.parity import add_parity, write_parity
+from bundle.medium.parity import ParityReport, add_parity, write_parity
 from bundle.medium.repair import Survey, survey
 from bundle.medium.restore import (
     parity_sentences,
     restore_in_place,
     restore_into,
 )
+from bundle.medium.salvage import salvage
+from bundle.medium.scattered import Payload
 from bundle.progress import Reporter
 from bundle.state.receiver import TrustChoice
 from bundle.trust.envelope import parse
@@ -84,6 +86,13 @@ def protect(site: Site, bundle: Path) -> None:
         Reporter(),
         per_file=2,
     )
+
+
+def add(site: Site, bundle: Path, percent: int) -> ParityReport:
+    """Add parity as the command does, which looks only at the small files first."""
+    found = salvage([bundle], site.stateless, site.now)
+    payload = Payload([bundle], found.manifest, found.shards)
+    return add_parity(payload, percent, found.files, bundle, Reporter())
 
 
 def original(site: Site) -> Path:
@@ -413,7 +422,7 @@ def test_nothing_is_overwritten(site: Site, bundle: Path, tmp_path: Path) -> Non
     with pytest.raises(ExistsError):
         restore_into(found, tmp_path / "out", Reporter())
     with pytest.raises(ExistsError, match="already"):
-        add_parity(bundle, manifest_of(bundle), 10, Reporter())
+        add(site, bundle, 10)
 
 
 def test_too_little_space_is_said_before_anything_is_written(
@@ -429,13 +438,13 @@ def test_too_little_space_is_said_before_anything_is_written(
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_parity_is_not_made_of_what_is_damaged(bundle: Path) -> None:
+def test_parity_is_not_made_of_what_is_damaged(site: Site, bundle: Path) -> None:
     for path in bundle.glob("par-*"):
         path.unlink()
     flip(bundle / "vol-00002.bdv", 9)
     before = snapshot(bundle)
     with pytest.raises(IntegrityError, match="vol-00002") as caught:
-        add_parity(bundle, manifest_of(bundle), 10, Reporter())
+        add(site, bundle, 10)
     assert caught.value.rule == "3.3.11"
     assert snapshot(bundle) == before
 
@@ -457,8 +466,7 @@ def test_parity_of_another_bundle_is_left_alone(
 ) -> None:
     other = Site(tmp_path / "other")
     strange = other.packed({"x": b"y" * 200})
-    manifest = manifest_of(strange)
-    report = add_parity(strange, manifest, 100, Reporter())
+    report = add(other, strange, 100)
     assert (report.files, report.stripes.total) == (1, 2)
     shutil.copy(strange / "par-00001.bdp", bundle / "par-00099.bdp")
     found = looked_at(site, bundle)
