@@ -41,11 +41,12 @@ from bundle.trust.envelope import RELEASE_TYPE, parse, sign
 from bundle.wire import write_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bundle.format.columns import Bytes
     from bundle.format.manifest import Manifest
+    from bundle.format.release import Artifact
     from bundle.progress import Reporter
     from bundle.source.base import Source
 
@@ -102,6 +103,8 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     )
     kept = lineage.before.artifacts if request.add and lineage.before else ()
     listing = await gather(request.sources, {artifact.name for artifact in kept})
+    if request.far != UNKNOWN:
+        holdings = holdings.warned(_left_behind(kept, listing, holdings))
     for warning in (*signer.warnings, *holdings.warnings, *listing.warnings):
         reporter.warned(warning)
     reading = Reading(reporter, request.jobs, request.keep_going, holdings.holds)
@@ -120,6 +123,20 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
         writer.abandon()
         raise
     return _report(packed, writer.directories, manifest, digest)
+
+
+def _left_behind(
+    kept: Iterable[Artifact], listing: Listing, holdings: Holdings
+) -> Iterator[str]:
+    """Name what is neither carried nor at the far side, as far as is known."""
+    packed = {(one.kind, one.name) for one in listing.artifacts}
+    for artifact in kept:
+        known = artifact.recipe.digest in holdings.recipes
+        if not known and (artifact.kind, artifact.name) not in packed:
+            yield (
+                f"{artifact.kind} {artifact.name} is kept from the release before and "
+                "not known to be there: name its source too"
+            )
 
 
 def _check(request: PackRequest) -> None:

@@ -8,7 +8,7 @@ not there, and such a bundle is refused whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from bundle.errors import UsageError
@@ -90,6 +90,10 @@ class Holdings:
     def holds(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return for each row of ``ids`` (n, 32) whether it need not travel."""
         return self.chunks.holds(ids)
+
+    def warned(self, more: Iterable[str]) -> Self:
+        """Return these with more that a person should know."""
+        return replace(self, warnings=(*self.warnings, *more))
 
     @classmethod
     def of(

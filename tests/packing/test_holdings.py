@@ -186,6 +186,18 @@ def test_unchanged_recipes_are_not_carried(stream: Stream) -> None:
     assert "Not carried in this bundle" in two.approval
 
 
+def test_what_is_kept_and_not_there_is_named(stream: Stream) -> None:
+    """The medium that brought it was lost, and its source is not named again."""
+    one = stream.pack(tree(stream, 0))
+    far = FarSide(have=stream.receipt(one))
+    for name, lost in (("first", []), ("second", ["first"])):
+        heard = Heard()
+        source = write_tree(stream.site.path / name, {f"{name}.bin": content(9)})
+        stream.pack(source, far=far, add=True, reporter=heard)
+        said = [text for text in heard.warnings if "name its source too" in text]
+        assert [text.split()[1] for text in said] == lost
+
+
 def test_what_did_not_change_at_all_carries_nothing(stream: Stream) -> None:
     [one] = releases(stream, 1)
     two = stream.pack(tree(stream, 0), far=FarSide(base=one.path))
