@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -183,6 +184,82 @@ def test_adding_keeps_what_was_there(sender: Shell) -> None:
     ran = sender.ok("ls", bundle, "--trust", _root(sender), "--json")
     names = {artifact["name"]: artifact["state"] for artifact in ran.of("artifact")}
     assert names == {"manuals": "not carried", "more": "carried"}
+
+
+def test_a_dry_run_says_what_a_delta_takes(sender: Shell, packed: Path) -> None:
+    (sender.home / "manuals/new.png").write_bytes(random.Random(3).randbytes(400_000))
+    options = ("--base", packed, "--dry-run")
+    ran = sender.ok("pack", manuals(sender), *options)
+    assert ran.lines[2].endswith("390.6 KiB new, 398.2 KiB reused")
+    assert ran.lines[3] == (
+        "against release 1, by the bundle docs-000001; takes 3 chunks for granted"
+    )
+    assert re.fullmatch(
+        r"at most 39\d\.\d KiB in 1 volume, 1 s to copy at .*", ran.lines[4]
+    )
+    assert ran.lines[4].endswith(" 100 MB/s")
+    result = sender.ok("pack", manuals(sender), *options, "--json").result
+    assert (result["newBytes"], result["required"]) == (400_000, 3)
+    assert (result["copyRate"], result["copySeconds"]) == (100_000_000, 1)
+    assert result["against"] == "release 1, by the bundle docs-000001"
+
+
+def test_a_full_bundle_is_against_nothing(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender))
+    assert not [line for line in ran.lines if line.startswith("against")]
+    assert sender.ok("pack", manuals(sender), "--json").result["against"] is None
+
+
+def test_a_destination_is_remembered(sender: Shell, receiver: Shell) -> None:
+    bundle = sender.ok("pack", manuals(sender), "--dest", "lab", "--quiet").out.strip()
+    back = receiver.home / "back"
+    words = ("--to", f"tree:{receiver.home / 'srv'}", "--receipt-to", back)
+    receiver.ok("unpack", bundle, *words)
+    [receipt] = back.iterdir()
+    ran = sender.ok("pack", manuals(sender), "--have", receipt, "--dest", "lab")
+    assert "site default is not verified" in ran.err
+    assert "against release 1, by site default; takes 0 chunks for granted" in ran.lines
+    result = sender.ok("pack", manuals(sender), "--dest", "lab", "--json").result
+    assert (result["newBytes"], result["volumes"]) == (0, 0)
+
+
+def test_nothing_acknowledged_is_said(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender), "--dest", "lab")
+    assert "lab has acknowledged nothing of docs yet: the bundle is full" in ran.err
+
+
+def test_what_was_sent_counts_when_told(sender: Shell) -> None:
+    far = ("--dest", "lab", "--assume-delivered")
+    sender.ok("pack", manuals(sender), *far)
+    ran = sender.ok("pack", manuals(sender), *far)
+    assert any("what was sent to lab" in line for line in ran.lines)
+    assert sender.ok("pack", manuals(sender), *far, "--json").result["newBytes"] == 0
+    again = (*far, "--overlap", "9", "--json")
+    assert sender.ok("pack", manuals(sender), *again).result["newBytes"] > 0
+
+
+FAR_SIDE = {
+    "an overlap of a full bundle": (["--overlap", "1"], 2),
+    "an overlap that is no number": (["--dest", "lab", "--overlap", "some"], 2),
+    "an overlap of more than is remembered": (["--dest", "lab", "--overlap", "32"], 2),
+    "an assumption about nobody": (["--assume-delivered"], 2),
+    "a destination with a slash": (["--dest", "a/b"], 2),
+    "a receipt that is not there": (["--have", "{home}/nothing"], 13),
+    "a receipt that is none": (["--have", "{home}/manuals/figure.png"], 10),
+    "a base that is not there": (["--base", "{home}/nothing"], 13),
+    "a want that is not there": (["--fill", "{home}/nothing"], 13),
+    "a want that is none": (["--fill", "{home}/manuals/figure.png"], 10),
+    "a want and a base": (["--fill", "{home}/x", "--base", "{home}/y"], 2),
+}
+
+
+@pytest.mark.parametrize(("words", "code"), FAR_SIDE.values(), ids=FAR_SIDE.keys())
+def test_of_the_far_side_is_refused(sender: Shell, words: list[str], code: int) -> None:
+    options = (word.format(home=sender.home) for word in words)
+    ran = sender("pack", manuals(sender), *options)
+    assert ran.code == code, ran.err
+    assert "unexpected" not in ran.err
+    assert not list((sender.home / "out").glob("*/bundle.json"))
 
 
 def test_what_comes_out_is_what_went_in(sender: Shell, receiver: Shell) -> None:
