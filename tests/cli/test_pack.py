@@ -192,14 +192,14 @@ def test_a_dry_run_says_what_a_delta_takes(sender: Shell, packed: Path) -> None:
     ran = sender.ok("pack", manuals(sender), *options)
     assert ran.lines[2].endswith("390.6 KiB new, 398.2 KiB reused")
     assert ran.lines[3] == (
-        "against release 1, by the bundle docs-000001; takes 3 chunks for granted"
+        "against release 1, by the bundle docs-000001; takes 5 chunks for granted"
     )
     assert re.fullmatch(
         r"at most 39\d\.\d KiB in 1 volume, 1 s to copy at .*", ran.lines[4]
     )
     assert ran.lines[4].endswith(" 100 MB/s")
     result = sender.ok("pack", manuals(sender), *options, "--json").result
-    assert (result["newBytes"], result["required"]) == (400_000, 3)
+    assert (result["newBytes"], result["required"]) == (400_000, 5)
     assert (result["copyRate"], result["copySeconds"]) == (100_000_000, 1)
     assert result["against"] == "release 1, by the bundle docs-000001"
 
