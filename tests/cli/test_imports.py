@@ -52,6 +52,10 @@ VERBS: dict[str, tuple[list[str], frozenset[str]]] = {
     "trust show as a person sees it": (["trust", "show"], SIGNED | {"rich"}),
     "key init": (["key", "init", "{home}/new", "--quiet"], SIGNED),
     "ls": (["ls", "{bundle}", "--json"], SIGNED | {"numpy"}),
+    "diff of bundles": (
+        ["diff", "{bundle}", "{bundle}", "--json"],
+        SIGNED | {"numpy"},
+    ),
     "inspect": (["inspect", "{bundle}", "--json"], SIGNED | {"numpy"}),
     "cat decodes": (
         ["cat", "{bundle}", "manuals", "empty"],
