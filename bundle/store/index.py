@@ -16,7 +16,7 @@ import numpy as np
 
 from bundle.durable import flush_directory, make_directory, target_errors
 from bundle.errors import FormatError
-from bundle.store.segment import Segment, merge, write_segment
+from bundle.store.segment import FEW, Query, Segment, merge, write_segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from bundle.store.segment import Table
 
 SUFFIX: Final = ".bdx"
-_BATCH: Final = 1 << 16
 
 
 class Index:
@@ -38,6 +37,7 @@ class Index:
         self.segments: list[Segment] = []
         self._paths: list[Path | None] = []
         self._directory = directory
+        self._asked = 0
         self._live: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
     def load(self, live: Words) -> None:
@@ -91,23 +91,26 @@ class Index:
 
         Of several copies the one in the highest pack counts (rule 50.3.7).
         """
-        where = np.full(len(ids), -1, np.int64)
-        rows = np.zeros(len(ids), np.int64)
-        best = np.full(len(ids), -1, np.int64)
+        query = Query.of(ids)
+        best = np.full((3, len(ids)), -1, np.int64)
         for number, segment in enumerate(self.segments):
-            found = segment.lookup(ids)
-            hits = np.flatnonzero(found >= 0)
-            packs = segment.table["pack"][found[hits]].astype(np.int64)
-            hits, packs = hits[self._alive(packs)], packs[self._alive(packs)]
-            better = packs > best[hits]
-            hits, packs = hits[better], packs[better]
-            where[hits], rows[hits], best[hits] = number, found[hits], packs
-            if len(ids) > _BATCH:
+            rows, packs = segment.find(query)
+            rows[~self._alive(packs)] = -1
+            better = np.flatnonzero((rows >= 0) & (packs > best[2]))
+            best[0][better] = number
+            best[1][better] = rows[better]
+            best[2][better] = packs[better]
+        self._asked += len(ids)
+        if self._asked > FEW:
+            self._asked = 0
+            for segment in self.segments:
                 segment.release()
-        return where, rows
+        found = np.empty((2, len(ids)), np.int64)
+        found[:, query.order] = best[:2]
+        return found[0], found[1]
 
     def _alive(self, packs: Indices) -> NDArray[np.bool_]:
-        alive = packs < len(self._live)
+        alive = (packs >= 0) & (packs < len(self._live))
         alive[alive] = self._live[packs[alive]]
         return alive
 

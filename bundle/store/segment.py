@@ -8,6 +8,7 @@ segments of like size are merged a byte of ids at a time.
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import struct
@@ -48,8 +49,12 @@ chunk in the frame's plain bytes, length. ``key`` is the id as a value that comp
 
 _RAW: Final = np.dtype(f"V{ENTRY.itemsize}")
 _FANOUT: Final = 256
-_STEP: Final = 1 << 16
-"""Ids looked up together; what they touched of the file is dropped after each."""
+_STEP: Final = 1 << 19
+"""Records that a part of a query can touch, before what it touched is dropped."""
+
+FEW: Final = 256
+"""Ids that are looked up before what they touched is dropped: every touch brings 64
+KiB of a mapped file into memory."""
 
 _DENSE: Final = 64
 """Records for each id wanted, below which all of them are looked at."""
@@ -57,6 +62,27 @@ _DENSE: Final = 64
 _HEADER: Final = Record(
     "index segment", "50.3", b"\x89BDX\r\n\x1a\n", struct.Struct("<HHIQ32s")
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """Ids to look up, sorted once for all segments: neighbours are neighbours there.
+
+    ``order`` are their places in the question, ``prefixes`` their first eight bytes
+    as numbers, which ascend, and ``keys`` the ids as values that compare.
+    """
+
+    order: Indices
+    prefixes: Longs
+    keys: NDArray[np.bytes_]
+
+    @classmethod
+    def of(cls, ids: Bytes) -> Self:
+        """Return the query for rows of 32 bytes."""
+        keys = keys_of(np.ascontiguousarray(ids))
+        prefixes = keys.view(">u8")[::4].astype(np.uint64)
+        order = np.argsort(prefixes)
+        return cls(order, prefixes[order], keys[order])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,19 +144,35 @@ class Segment:
     def __len__(self) -> int:
         return len(self.table)
 
+    def find(self, query: Query) -> tuple[Indices, Indices]:
+        """Return for each id of a query its record, or -1, and the record's pack.
+
+        Both are in the order of the query, not in that of its ids.
+        """
+        rows = np.full(len(query.keys), -1, np.int64)
+        packs = np.full(len(query.keys), -1, np.int64)
+        for part in self._parts(query.prefixes):
+            rows[part] = self._search(query.prefixes[part], query.keys[part])
+            hits = part.start + np.flatnonzero(rows[part] >= 0)
+            packs[hits] = self.table["pack"][rows[hits]]
+            if len(rows) > FEW:
+                self.release()
+        return rows, packs
+
+    def _parts(self, prefixes: Longs) -> Iterator[slice]:
+        """Cut a query where the records that it can touch would be over ``_STEP``."""
+        bits = (len(self) // _STEP).bit_length() if len(prefixes) > FEW else 0
+        firsts = np.arange(1 << bits, dtype=np.uint64) << np.uint64(64 - bits or 63)
+        starts = [0, *np.searchsorted(prefixes, firsts[1:]).tolist(), len(prefixes)]
+        for start, end in itertools.pairwise(starts):
+            if start < end and len(self):
+                yield slice(start, end)
+
     def lookup(self, ids: Bytes) -> Indices:
         """Return the record of each of ``ids``, or -1 where it is absent."""
-        found = np.full(len(ids), -1, np.int64)
-        if not len(self) or not len(ids):
-            return found
-        keys = keys_of(np.ascontiguousarray(ids))
-        prefixes = keys.view(">u8")[::4].astype(np.uint64)
-        order = np.argsort(prefixes)
-        for start in range(0, len(order), _STEP):
-            rows = order[start : start + _STEP]
-            found[rows] = self._search(prefixes[rows], keys[rows])
-            if len(order) > _STEP:
-                self.release()
+        query = Query.of(ids)
+        found = np.empty(len(ids), np.int64)
+        found[query.order] = self.find(query)[0]
         return found
 
     def _search(self, prefixes: Longs, keys: NDArray[np.bytes_]) -> Indices:
