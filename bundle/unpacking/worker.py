@@ -17,6 +17,7 @@ from blake3 import blake3
 from bundle.codec.codec import Decoder
 from bundle.errors import IntegrityError, MissingError
 from bundle.flow.turnstile import Turnstile
+from bundle.format.recipe import SegmentKind
 from bundle.limits import MAX_FRAME_PLAIN
 from bundle.unpacking.stream import BUFFER
 
@@ -101,15 +102,17 @@ class Assembly:
         for content in self.contents.all:
             if not content.size:
                 self.sink.write(content, 0, b"")
-            offset = 0
-            for step in content.steps():
-                if isinstance(step, bytes):
-                    self.sink.write(content, offset, step)
-                    self.reporter.advanced(len(step))
-                    offset += len(step)
+            offset, whole = 0, True
+            for segment in content.recipe.segments(content.index):
+                if segment.kind is SegmentKind.LITERAL:
+                    data = content.recipe.literal(segment)
+                    self.sink.write(content, offset, data)
+                    self.reporter.advanced(len(data))
                 else:
-                    offset += int(self.contents.lengths[step])
-            if self._advance(content, {}):
+                    whole = False
+                offset += segment.size
+            # Others get their chain when their first chunk arrives: it takes memory.
+            if whole and self._advance(content, {}):
                 self.conclude(content)
 
     def claim(self, rows: list[int]) -> list[int]:
