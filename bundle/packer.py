@@ -267,9 +267,10 @@ def _commit(
         ),
         signer,
     )
-    lineage.finish(envelope, [each.data for each in packed.ready])
+    # In this order: a failure must leave no release that names a lost one.
     if packed.request.far.dest is not None:
         record_sent(lineage, packed.request.far.dest, str(digest))
+    lineage.finish(envelope, [each.data for each in packed.ready])
     return manifest, str(digest)
 
 

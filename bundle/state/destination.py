@@ -7,6 +7,7 @@ too large, or one that is refused for want of chunks.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -113,16 +114,17 @@ def save_destination(directory: Path, name: str, destination: Destination) -> No
 def destinations_in(directory: Path) -> list[Destination]:
     """Return every destination that is remembered in a stream's directory.
 
+    One whose file is damaged is passed over.
+
     Raises:
-        FormatError: a file is damaged.
         TargetError: one could not be read.
     """
-    names = names_in(directory / "to")
-    return [
-        load_destination(directory, name.removesuffix(".json"))
-        for name in names
-        if name.endswith(".json") and not name.startswith(".")
-    ]
+    found = []
+    for name in names_in(directory / "to"):
+        if name.endswith(".json"):
+            with contextlib.suppress(FormatError):
+                found.append(load_destination(directory, name.removesuffix(".json")))
+    return found
 
 
 def _path(directory: Path, name: str) -> Path:

@@ -104,6 +104,9 @@ def test_a_damaged_file_is_refused_and_named(tmp_path: Path, data: bytes) -> Non
     with pytest.raises(FormatError, match=r"lab\.json: damaged") as caught:
         load_destination(tmp_path, "lab")
     assert "remove it" in caught.value.advice
+    save_destination(tmp_path, "other", Destination())
+    (tmp_path / "to/.lab.json.12345678.tmp").touch()
+    assert destinations_in(tmp_path) == [Destination()]
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "Lab"])
