@@ -27,6 +27,7 @@ from bundle.format import layout
 from bundle.format.shards import shard_starts
 from bundle.limits import MAX_APPROVAL, MAX_ENVELOPE, MAX_SHARDS_FILE, SHARD
 from bundle.medium.files import ShardedFile, is_there, names_on, read_whole
+from bundle.medium.parity_copy import copy_parity, parity_size
 from bundle.medium.reader import OpenBundle, open_bundle
 
 if TYPE_CHECKING:
@@ -77,10 +78,12 @@ async def copy(
     directory = out / name
     payload = list(_payload(opened))
     total = sum(one.size for one in payload)
-    await asyncio.to_thread(_prepare, opened, directory, total)
-    reporter.started("copy", 2 * total)
+    beside = await asyncio.to_thread(parity_size, bundle)
+    await asyncio.to_thread(_prepare, opened, directory, total + beside)
+    reporter.started("copy", 2 * (total + beside))
     copied = await asyncio.to_thread(_copy_all, opened, directory, payload, reporter)
     await asyncio.to_thread(read_back, opened, directory, reporter)
+    await asyncio.to_thread(copy_parity, bundle, directory, reporter, _forget)
     await asyncio.to_thread(_commit, opened, directory)
     reporter.finished()
     return CopyReport(

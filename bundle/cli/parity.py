@@ -10,6 +10,7 @@ from bundle.cli.reading import trust_of
 from bundle.cli.units import count_text, size_text
 from bundle.cli.values import DEFAULT_PERCENT
 from bundle.cli.watch import watching
+from bundle.errors import BundleError
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +96,14 @@ def protect_packed(
         out = out.with_name(f"{_PART.sub('', out.name)}-parity")
     # It was signed a moment ago, with the root that lies beside it.
     trust = TrustChoice(media[0] / TRUST / "1.root.json", session.state)
-    report, _ = protect(media, trust, percent, out, session.clock(), reporter)
+    try:
+        report, _ = protect(media, trust, percent, out, session.clock(), reporter)
+    except BundleError as error:
+        error.advice = (
+            f"the bundle itself is finished, in {media[0]}; for parity: "
+            "bundle parity add"
+        )
+        raise
     return report, out
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import random
 import shutil
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
+from bundle.errors import SpaceError
 from tests.bundles import snapshot
 
 if TYPE_CHECKING:
@@ -178,3 +181,45 @@ def test_verify_says_that_parity_is_damaged(receiver: Shell, protected: Path) ->
     flip(path, 3)
     flip(path, path.stat().st_size - 60)
     assert "par-00001.bdp cannot be used" in receiver.ok("verify", protected).err
+
+
+def test_a_copy_takes_parity_along(
+    receiver: Shell, protected: Path, tmp_path: Path
+) -> None:
+    receiver.ok("copy", protected, tmp_path)
+    copied = tmp_path / protected.name
+    assert snapshot(copied) == snapshot(protected)
+    flip(copied / "par-00001.bdp", 99)
+    receiver.ok("copy", protected, tmp_path)
+    assert snapshot(copied) == snapshot(protected)
+
+
+def test_a_bundle_that_is_spread_gets_parity_on_a_medium_more(
+    sender: Shell, receiver: Shell, tmp_path: Path
+) -> None:
+    noise = random.Random(5)
+    for number in range(30):
+        (sender.home / f"manuals/{number}").write_bytes(noise.randbytes(1 << 20))
+    ran = sender.ok(
+        *("pack", f"tree:{sender.home / 'manuals'}", "--media-size", "16MiB"),
+        *("--parity", "60", "--json"),
+    )
+    media = [tmp_path.joinpath(path) for path in ran.result["media"]]
+    parity = ran.result["parity"]["directory"]
+    assert parity.endswith("docs-000001-parity")
+    assert "lost volumes of" in ran.result["parity"]["survives"][0]
+    assert len(media) > 1
+    shutil.rmtree(media[1])
+    left = [media[0], *media[2:], parity]
+    receiver.ok("repair", *left, "--out", tmp_path / "mended")
+    receiver.ok("verify", tmp_path / "mended/docs-000001")
+
+
+def test_a_pack_whose_parity_does_not_fit_leaves_the_bundle(
+    sender: Shell, receiver: Shell
+) -> None:
+    with mock.patch("bundle.medium.parity.write_parity", side_effect=SpaceError("no")):
+        ran = sender("pack", f"tree:{sender.home / 'manuals'}", "--parity", "10")
+    assert ran.code == 14
+    assert "the bundle itself is finished" in ran.err
+    receiver.ok("verify", sender.home / "out/docs-000001")
