@@ -62,7 +62,7 @@ class Lineage:
         if stream.id != self.id:
             raise TrustError(
                 f"another packer has started the stream {self.name}",
-                rule="30.5",
+                rule="30.5.1",
                 advice="run the same command again",
             )
         return stream.reserve(self.seq - 1)
