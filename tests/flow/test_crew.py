@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from bundle.errors import SourceError
-from bundle.flow.crew import work
+from bundle.flow.crew import see_through, work
 from bundle.flow.turnstile import Turnstile
 
 
@@ -164,3 +164,71 @@ async def test_an_error_while_being_cancelled_does_not_hide_the_cancelling(
         del task
         await asyncio.sleep(0)
     assert not caplog.records
+
+
+# -- seeing a thread through ---------------------------------------------------
+
+
+async def test_what_a_thread_returns_is_returned() -> None:
+    assert await see_through(lambda: 42, _never) == 42
+
+
+async def test_what_a_thread_raises_is_raised() -> None:
+    def fail() -> None:
+        raise SourceError("damaged")
+
+    with pytest.raises(SourceError, match="damaged"):
+        await see_through(fail, _never)
+
+
+def _never() -> None:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_thread_that_is_stopped_has_ended_before_the_task_is_cancelled(
+    times: int,
+) -> None:
+    stopped, ended = threading.Event(), threading.Event()
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        stopped.wait()
+        ended.set()
+        raise SourceError("stopped")
+
+    calls = 0
+
+    def stop() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == times:
+            stopped.set()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(see_through(wait, stop))
+        await begun.wait()
+        for _ in range(times):
+            task.cancel()
+            await asyncio.sleep(0)
+    assert task.cancelled()
+    assert ended.is_set()
+
+
+async def test_a_thread_that_comes_to_its_end_all_the_same_has_done_its_work() -> None:
+    stopped = threading.Event()
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def work_on() -> str:
+        loop.call_soon_threadsafe(begun.set)
+        stopped.wait()
+        return "done"
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(see_through(work_on, stopped.set))
+        await begun.wait()
+        task.cancel()
+    assert task.result() == "done"
