@@ -134,6 +134,27 @@ class Index:
         """
         path = self._write(packs, buckets)
         self.remember(Segment.open(path), path)
+        self._compact()
+
+    def tidy(self) -> None:
+        """Finish a merge that a crash left: drop segments that others stand for.
+
+        Raises:
+            TargetError: the file system refuses.
+        """
+        live = set(self.live.tolist())
+        covers = [live.intersection(one.packs.tolist()) for one in self.segments]
+        order = sorted(range(len(covers)), key=lambda at: -len(self.segments[at]))
+        kept = list(order)
+        for at in order:
+            if any(covers[at] <= covers[other] for other in kept if other != at):
+                kept.remove(at)
+                self._drop(self._paths[at])
+        self.segments = [self.segments[at] for at in sorted(kept)]
+        self._paths = [self._paths[at] for at in sorted(kept)]
+        self._compact()
+
+    def _compact(self) -> None:
         while (run := self._alike()) is not None:
             self._merge(run)
 
@@ -164,10 +185,14 @@ class Index:
         self.segments = [self.segments[at] for at in keep]
         self._paths = [self._paths[at] for at in keep]
         self.remember(Segment.open(path), path)
-        with target_errors(path):
-            for name in old:
-                if name not in {None, path} and name is not None:
-                    name.unlink(missing_ok=True)
+        for name in old:
+            if name != path:
+                self._drop(name)
+
+    def _drop(self, path: Path | None) -> None:
+        if path is not None:
+            with target_errors(path):
+                path.unlink(missing_ok=True)
 
     def _write(self, packs: Sequence[int], buckets: Iterator[Table]) -> Path:
         make_directory(self._directory)

@@ -169,14 +169,18 @@ class Place:
         return True
 
     def _clean(self) -> None:
+        """Remove what a crash left half written."""
         temporary = self.root / "tmp"
+        named = (self.root, self.indexes, self.recipes, self.releases, self.commits)
         with target_errors(temporary):
-            if temporary.is_dir():
-                for path in temporary.iterdir():
-                    if path.is_dir() and not path.is_symlink():
-                        shutil.rmtree(path)
-                    else:
-                        path.unlink(missing_ok=True)
+            for path in temporary.iterdir() if temporary.is_dir() else ():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            for directory in named:
+                for path in directory.glob(".*.tmp"):
+                    path.unlink(missing_ok=True)
 
 
 def make_place(root: Path) -> Place:

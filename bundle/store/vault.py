@@ -83,6 +83,7 @@ class Vault:
             if self.place.begin():
                 self.index.load(self.packs.numbers())
                 self.cover()
+                self.index.tidy()
 
     def cover(self) -> None:
         """Write segments for packs that none covers.
