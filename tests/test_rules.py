@@ -114,3 +114,10 @@ def test_code_refuses_by_most_rules_of_form() -> None:
     raised = {rule for path in SOURCES for _, rule in named(path)}
     formal = [rule for rule in RULES if parts(rule)[0] in (3, 5, 6, 7, 8, 9, 10, 20)]
     assert len(raised & {*formal}) > len(formal) * 4 // 5
+
+
+def test_no_two_kinds_of_file_begin_with_the_same_magic() -> None:
+    pattern = re.compile(r"magic `((?:[0-9a-f]{2} ){3,7}[0-9a-f]{2})`")
+    found = Counter(magic for text in TEXTS.values() for magic in pattern.findall(text))
+    assert len(found) > 6
+    assert not [magic for magic, count in found.items() if count > 1]
