@@ -326,3 +326,16 @@ def test_going_back_is_a_new_release_that_carries_almost_nothing(
     assert sum(one.stat().st_size for one in back.glob("vol-*")) < 20_000
     site.unpack(back, trust=site.enrolled())
     assert contents(site.target) == OLD | {"more.bin": NEW["more.bin"]}
+
+
+def test_only_a_reader_without_a_memory_puts_an_older_release_back(
+    tmp_path: Path,
+) -> None:
+    site = Site(tmp_path)
+    first = full(site)
+    site.unpack(delta(site), trust=site.enrolled())
+    report = site.unpack(first, trust=site.stateless, receipt_to=tmp_path / "back")
+    assert any("roll-back not checked" in one for one in report.warnings)
+    assert contents(site.target) == OLD | {"more.bin": NEW["more.bin"]}
+    assert report.receipt is not None
+    assert list(held(report.receipt)) == [1]  # the newer README was replaced
