@@ -89,7 +89,7 @@ class Index:
     def locate(self, ids: Bytes) -> tuple[Indices, Indices]:
         """Return for each of ``ids`` its segment, or -1, and its record there.
 
-        Of several copies the one in the highest pack counts (rule 50.3.7).
+        Of several copies the one in the highest pack counts (rule 50.3.9).
         """
         query = Query.of(ids)
         best = np.full((3, len(ids)), -1, np.int64)

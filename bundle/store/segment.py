@@ -113,12 +113,12 @@ class Segment:
         if len(data) != covered + 4 * packs + DIGEST_SIZE:
             raise FormatError(
                 f"{len(data)} bytes are no segment of {records} chunks",
-                rule="50.3.4",
+                rule="50.3.6",
                 offset=len(data),
             )
         fanout = np.frombuffer(data, "<u4", _FANOUT, counts)
         if bool((fanout[1:] < fanout[:-1]).any()) or int(fanout[-1]) != records:
-            raise FormatError("counts that descend", rule="50.3.5", offset=counts)
+            raise FormatError("counts that descend", rule="50.3.7", offset=counts)
         return cls(
             data,
             np.frombuffer(data, ENTRY, records, RECORD_SIZE),
@@ -224,7 +224,7 @@ class Segment:
         if blake3(self.data[RECORD_SIZE:-DIGEST_SIZE]).digest() != bytes(
             self.data[-DIGEST_SIZE:]
         ):
-            raise IntegrityError("an index segment is damaged", rule="50.3.6")
+            raise IntegrityError("an index segment is damaged", rule="50.3.8")
         self.release()
 
     def release(self) -> None:
@@ -257,7 +257,7 @@ def write_segment(
     """Write a segment; return its name, 32 hexadecimal digits of its digest.
 
     ``buckets`` yields, for each first byte, the records of its ids in any order.
-    Where an id is there several times, the highest pack counts (rule 50.3.7).
+    Where an id is there several times, the highest pack counts (rule 50.3.9).
     """
     file.write(bytes(RECORD_SIZE))
     hasher, counts = blake3(), []
