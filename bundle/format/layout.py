@@ -26,6 +26,7 @@ _NUMBERED: Final = re.compile(
 )
 
 _PARITY: Final = re.compile(r"par-[0-9]{5}\.bdp", re.ASCII)
+_UNFINISHED: Final = re.compile(r"\.par-[0-9]{5}\.bdp\.[0-9a-f]{8}\.tmp", re.ASCII)
 
 
 def volume_name(number: int) -> str:
@@ -41,6 +42,11 @@ def parity_name(number: int) -> str:
 def is_parity(name: str) -> bool:
     """Say whether this is the name of a parity file."""
     return _PARITY.fullmatch(name) is not None
+
+
+def is_parity_in_the_making(name: str) -> bool:
+    """Say whether this is the temporary name of a parity file."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def directory_name(stream: str, seq: int) -> str:

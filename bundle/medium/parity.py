@@ -41,6 +41,7 @@ from bundle.limits import (
     MIN_VOLUME,
     SHARD,
 )
+from bundle.medium.files import names_on
 from bundle.medium.parity_files import parity_paths
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def add_parity(
             advice="remove par-*.bdp first to make others",
         )
     make_directory(directory, mode=0o755)
+    _clear(directory)
     stripes = shape_for(len(payload), percent)
     return write_parity(payload, stripes, small, directory, reporter)
 
@@ -122,6 +124,14 @@ def write_parity(
         raise
     reporter.finished()
     return ParityReport(stripes, files.count, size, survival_of(stripes, payload))
+
+
+def _clear(directory: Path) -> None:
+    """Remove what an interrupted run left under temporary names."""
+    for name in names_on(directory):
+        if layout.is_parity_in_the_making(name):
+            with target_errors(directory / name):
+                (directory / name).unlink()
 
 
 def survival_of(stripes: Stripes, payload: Payload) -> Survival:

@@ -438,6 +438,16 @@ def test_too_little_space_is_said_before_anything_is_written(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_what_an_interrupted_run_left_is_cleared(site: Site, bundle: Path) -> None:
+    for path in bundle.glob("par-*"):
+        path.unlink()
+    left = bundle / ".par-00001.bdp.0123abcd.tmp"
+    left.write_bytes(b"half")
+    report = add(site, bundle, 10)
+    assert not left.exists()
+    assert report.stripes == Stripes(report.stripes.shards, 1, 1)
+
+
 def test_parity_is_not_made_of_what_is_damaged(site: Site, bundle: Path) -> None:
     for path in bundle.glob("par-*"):
         path.unlink()
