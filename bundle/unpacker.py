@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bundle.medium.piping import open_stream
 from bundle.medium.reader import OpenBundle, open_bundle
 from bundle.state.receiver import TrustChoice, record_applied
 from bundle.state.site import DEFAULT_SITE
@@ -30,6 +31,7 @@ from bundle.unpacking.supply import Supply
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
 class UnpackRequest:
     """What to unpack where; ``clock`` returns seconds since 1970.
 
-    ``beside`` are further directories of the same bundle, with other volumes.
+    ``beside`` are further directories of the same bundle, with other volumes. With
+    a ``stream``, the bundle is read from there, as ``bundle export`` writes it.
     What the bundle builds on is taken from the targets, then from ``stores``. A
     receipt is written into ``receipt_to``, and where something lacks a want into
     ``want_to``, or beside the receipts.
@@ -61,6 +64,7 @@ class UnpackRequest:
     receipt_to: Path | None = None
     want_to: Path | None = None
     beside: tuple[Path, ...] = ()
+    stream: BinaryIO | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,7 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         TargetError: a target is full or refuses.
     """
     clock = request.clock()
-    opened = await asyncio.to_thread(
-        open_bundle, request.bundle, request.trust, clock, beside=request.beside
-    )
+    opened = await asyncio.to_thread(_open, request, clock)
     for warning in opened.warnings:
         reporter.warned(warning)
     site = request.trust.site or DEFAULT_SITE
@@ -177,6 +179,12 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         stays=stays,
         receipt=receipt,
     )
+
+
+def _open(request: UnpackRequest, clock: float) -> OpenBundle:
+    if request.stream is not None:
+        return open_stream(request.stream, request.trust, clock)
+    return open_bundle(request.bundle, request.trust, clock, beside=request.beside)
 
 
 async def _plan(run: _Run) -> None:

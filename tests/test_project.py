@@ -59,7 +59,9 @@ def commands(text: str) -> list[list[str]]:
         names = [Path(word).name for word in line]
         if "bundle" in names:
             typed = line[names.index("bundle") + 1 :]
-            found.append(list(takewhile(lambda word: ">" not in word, typed)))
+            found.append(
+                list(takewhile(lambda word: ">" not in word and word != "|", typed))
+            )
     return found
 
 

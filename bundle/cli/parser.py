@@ -102,6 +102,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     _copy(commands)
     _parity_add(commands.group("parity", "protect a bundle against damage"))
     _repair(commands)
+    _export(commands)
     _unpack(commands)
     _ls(commands)
     _inspect(commands)
@@ -311,11 +312,21 @@ def _repair(commands: _Commands) -> None:
     _reading(options)
 
 
+def _export(commands: _Commands) -> None:
+    options = commands.command(
+        "export",
+        "bundle.cli.export:export",
+        "write a bundle to stdout, for `unpack -` at the other end of a pipe",
+    )
+    _bundles(options)
+    _reading(options)
+
+
 def _unpack(commands: _Commands) -> None:
     options = commands.command(
         "unpack", "bundle.cli.unpack:unpack", "check a bundle and publish it", _TARGETS
     )
-    _bundles(options)
+    _bundles(options, "; - reads what `export` writes from stdin")
     options.several("--to", "TARGET", "where it goes, see below", required=True)
     options.switch("--copy", "files in place of links, for file systems without")
     options.several(
@@ -411,12 +422,12 @@ def _bundle(options: Variables) -> None:
     options.parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's directory")
 
 
-def _bundles(options: Variables) -> None:
+def _bundles(options: Variables, more: str = "") -> None:
     options.parser.add_argument(
         "bundles",
         metavar="BUNDLE",
         nargs="+",
-        help="a bundle's directory, or all it was spread over, in any order",
+        help=f"a bundle's directory, or all it was spread over, in any order{more}",
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.cli.doctor import print_variables
-from bundle.cli.reading import open_store, trust_of
+from bundle.cli.reading import open_store, repairable, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.cli.watch import watching
-from bundle.errors import PartialError
+from bundle.errors import PartialError, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +28,7 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
 
     Raises:
         PartialError: some artifacts could not be published anywhere.
+        UsageError: a stream is named together with a directory.
     """
     from bundle import unpacker
     from bundle.target.locate import parse_target
@@ -34,10 +36,13 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
     output = session.output
     locations = dict.fromkeys(options.to)
     bundle, *beside = map(Path, options.bundles)
+    if beside and "-" in options.bundles:
+        raise UsageError("'-' is the whole bundle: name nothing beside it")
     with contextlib.ExitStack() as lent:
         request = unpacker.UnpackRequest(
             bundle=bundle,
             beside=tuple(beside),
+            stream=sys.stdin.buffer if options.bundles == ["-"] else None,
             targets=tuple(parse_target(text, copy=options.copy) for text in locations),
             trust=trust_of(options, session),
             jobs=session.jobs,
@@ -49,7 +54,10 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             receipt_to=_directory(options.receipt_to),
             want_to=_directory(options.want_to),
         )
-        with watching(output, session.stopwatch) as reporter:
+        with (
+            repairable([*options.bundles]),
+            watching(output, session.stopwatch) as reporter,
+        ):
             report = run(unpacker.unpack(request, reporter))
     _print(report, options, output)
     _print_variables(locations, output)

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from bundle.format.columns import Bytes
     from bundle.format.descriptor import Descriptor
+    from bundle.medium.piping import Pipe
     from bundle.trust.chain import Trust
     from bundle.trust.envelope import Verification
 
@@ -63,7 +64,8 @@ class OpenBundle:
     ``recipes`` holds those carried here by the text of their digest. ``facts``
     and ``decision`` are what the receiver's policy made of the release.
     ``required`` has a row for each chunk that the bundle builds on. ``beside``
-    are further directories that have the same manifest and other volumes.
+    are further directories that have the same manifest and other volumes; with
+    a ``pipe`` there is no directory, and the volumes are read once, in order.
     """
 
     path: Path
@@ -78,6 +80,7 @@ class OpenBundle:
     decision: Decision
     required: Bytes
     beside: tuple[Path, ...] = ()
+    pipe: Pipe | None = None
 
     @property
     def directories(self) -> tuple[Path, ...]:
@@ -97,6 +100,10 @@ class OpenBundle:
             MissingError: volumes are not here; names them.
             IntegrityError: a volume has not its signed size.
         """
+        if self.pipe is not None:
+            yield self.pipe.open(self)
+            self.pipe.close(self)
+            return
         with self.volumes_here() as (files, missing):
             if missing:
                 raise missing_volumes(self.directories, missing)

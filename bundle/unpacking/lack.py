@@ -90,6 +90,8 @@ class Desk:
 async def find_needed(opened: OpenBundle, contents: Contents) -> NDArray[np.int64]:
     """Return one row of ``contents`` for each chunk that no volume holds.
 
+    The indexes of a stream come last: there it is what the bundle says it requires.
+
     Raises:
         MissingError: a volume is not here.
         FormatError, IntegrityError: an index is damaged.
@@ -98,6 +100,10 @@ async def find_needed(opened: OpenBundle, contents: Contents) -> NDArray[np.int6
     contents.settle()
     _, rows = np.unique(keys_of(contents.ids), return_index=True)
     rows = np.sort(rows)
+    if opened.pipe is not None:
+        required = np.isin(keys_of(contents.ids[rows]), keys_of(opened.required))
+        listed: NDArray[np.int64] = rows[required]
+        return listed
 
     def look() -> NDArray[np.bool_]:
         with opened.volumes() as volumes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import random
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -136,3 +139,54 @@ def test_all_damage_is_listed(receiver: Shell, large: Path) -> None:
     ]
     assert "bundle repair" in advice
     assert len(receiver("verify", large, "--json").error["left"]) == 2
+
+
+# -- pipes ---------------------------------------------------------------------
+
+
+def test_a_pipe_from_one_machine_to_another(
+    receiver: Shell, noise: Path, sticks: list[Path]
+) -> None:
+    """Two processes and nothing between them but a pipe."""
+    words = [sys.executable, "-m", "bundle"]
+    target = receiver.home / "srv"
+    with subprocess.Popen(
+        [*words, "export", *sticks],
+        env=receiver.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as sending:
+        ran = subprocess.run(
+            [*words, "unpack", "-", "--to", f"tree:{target}"],
+            env=receiver.environment,
+            stdin=sending.stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        _, said = sending.communicate()
+    assert (sending.returncode, ran.returncode) == (0, 0), ran.stderr
+    assert "release 1 of docs: 2 files written, 20.0 MiB" in ran.stdout
+    assert said.decode() == "release 1 of docs: 20.0 MiB written, 3 volumes\n"
+    assert contents(target) == contents(noise)
+
+
+def test_a_stream_that_broke_off_publishes_nothing(
+    receiver: Shell, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = receiver.ok("export", large, "--quiet").data
+    broken = io.TextIOWrapper(io.BytesIO(data[: 15 << 20]))
+    monkeypatch.setattr(sys, "stdin", broken)
+    ran = receiver("unpack", "-", "--to", f"tree:{receiver.home / 'srv'}")
+    assert ran.code == 11
+    assert ran.err.splitlines() == [
+        "bundle: the stream ends at byte 15728640 (rule 80.1.10)",
+        "the sender stopped, or the connection broke: send it again",
+    ]
+    assert not contents(receiver.home / "srv")
+
+
+def test_a_stream_is_no_place_for_words(receiver: Shell, packed: Path) -> None:
+    assert receiver("export", packed, "--json").error["exitCode"] == 2
+    ran = receiver("unpack", "-", packed, "--to", "tree:x")
+    assert (ran.code, ran.out) == (2, "")
