@@ -138,8 +138,8 @@ class _Check:
         for number in numbers:
             table = self._pack(number, quick=quick)
             size += int(table["length"].sum(dtype=np.int64))
-            if len(table):
-                self.index.add([number], split(table))
+            # Also where nothing is good: else its own index would be believed.
+            self.index.add([number], split(table))
         self._segments()
         recipes = self._recipes()
         pointers = self.store.pointers.all()

@@ -255,7 +255,7 @@ def _move(vault: Vault, pack: int, used: Table) -> None:
     except BaseException:
         writer.drop()
         raise
-    vault.packs.adopt(writer.path)
+    vault.name(writer.path)
     vault.packs.remove(pack)
     vault.packs.flush()
 

@@ -62,15 +62,18 @@ class Packs:
         found = (int(match[1]) for match in matches)
         return np.array(sorted(one for one in found if one <= _MOST), np.uint32)
 
-    def adopt(self, temporary: Path) -> int:
+    def adopt(self, temporary: Path, above: int) -> int:
         """Give a flushed file the next number and return it; durable on return.
+
+        It is higher than that of any pack, and than ``above``: a number that some
+        segment still names would lead into the wrong pack (rule 50.2.3).
 
         Raises:
             TargetError: the file system refuses.
         """
         make_directory(self._directory)
         numbers = self.numbers()
-        number = int(numbers[-1]) + 1 if len(numbers) else 1
+        number = max(int(numbers[-1]) if len(numbers) else 0, above) + 1
         with target_errors(self.path(number)):
             while not name_once(temporary, self.path(number)):
                 number += 1

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from bundle.codec.codec import Decoder, Encoder
 from bundle.digest import DIGEST_SIZE, digest_of
-from bundle.errors import BundleError, IntegrityError, NotFoundError
+from bundle.errors import BundleError, FormatError, IntegrityError, NotFoundError
 from bundle.store.index import Index
 from bundle.store.pack import Pack
 from bundle.store.pack_writer import PackWriter, frames_of
@@ -110,18 +110,11 @@ class Vault:
         """
         with self.lock:
             try:
-                data = self._fetch(chunk)
-            except NotFoundError:
-                # Another process may have moved it to another pack.
+                return self._fetch(chunk)
+            except (NotFoundError, IntegrityError, FormatError):
+                # A collection may have moved it to another pack since.
                 self.reload()
-                data = self._fetch(chunk)
-        if blake3(data).digest() != chunk:
-            raise IntegrityError(
-                f"chunk {chunk.hex()} is not where the index has it",
-                rule="50.1.2",
-                advice="'bundle store check --rebuild' makes the index again",
-            )
-        return data
+                return self._fetch(chunk)
 
     def _fetch(self, chunk: bytes) -> bytes:
         ids = np.frombuffer(chunk, np.uint8).reshape(1, DIGEST_SIZE)
@@ -131,7 +124,14 @@ class Vault:
         record = self.index.segments[int(where[0])].table[int(rows[0])]
         plain = self.packs.frame(int(record["pack"]), int(record["frame"]))
         start = int(record["offset"])
-        return plain[start : start + int(record["length"])]
+        data = plain[start : start + int(record["length"])]
+        if blake3(data).digest() != chunk:
+            raise IntegrityError(
+                f"chunk {chunk.hex()} is not where the index has it",
+                rule="50.1.2",
+                advice="'bundle store check --rebuild' makes the index again",
+            )
+        return data
 
     def put(self, chunks: Iterable[bytes]) -> NDArray[np.uint8]:
         """Hold chunks and return their ids.
@@ -179,6 +179,14 @@ class Vault:
         writer.finish()
         self.take(writer.path)
 
+    def name(self, path: Path) -> int:
+        """Give a flushed volume a number that was never used; return it.
+
+        Raises:
+            TargetError: the file system refuses.
+        """
+        return self.packs.adopt(path, max(self.index.covered(), default=0))
+
     def take(self, path: Path) -> int:
         """Make a pack of a verified and flushed volume, which moves; return its number.
 
@@ -189,7 +197,7 @@ class Vault:
         with self.lock:
             with Pack(path) as pack:
                 index = pack.index()
-            number = self.packs.adopt(path)
+            number = self.name(path)
             self.index.set_live(self.packs.numbers())
             self.index.add([number], split(records_of(index, number)))
         return number

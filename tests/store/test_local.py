@@ -186,6 +186,22 @@ async def test_a_release_that_lost_something_counts_again_when_it_is_back(
     assert await store.releases() == (wanted,)
 
 
+async def test_a_chunk_that_is_damaged_is_not_held_after_a_rebuild(
+    store: LocalStore, root: Path
+) -> None:
+    ids = await store.put([chunk(1)])
+    pack = root / "packs" / packs_of(root)[0]
+    raw = bytearray(pack.read_bytes())
+    raw[300] ^= 1
+    pack.write_bytes(raw)
+    store.close()
+    assert len(check(store, rebuild=True).problems) == 1
+    other = LocalStore(root)
+    assert not (await other.has_many(ids)).any()
+    await other.put([chunk(1)])
+    assert await other.read(ids[0].tobytes()) == chunk(1)
+
+
 async def test_a_lost_recipe_is_named(store: LocalStore, root: Path) -> None:
     await commit(store, 1, [chunk(1)])
     (path,) = (root / "recipes").iterdir()
