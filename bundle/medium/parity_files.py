@@ -92,7 +92,7 @@ def parity_paths(directories: Iterable[Path]) -> list[Path]:
     return [
         directory / name
         for directory in directories
-        for name in names_on(directory)
+        for name in names_on(directory.resolve())
         if layout.is_parity(name)
     ]
 
