@@ -19,11 +19,10 @@ from bundle.errors import ExistsError, SourceError, UsageError
 from bundle.flow.crew import see_through
 from bundle.format import layout
 from bundle.format.approval import Before, render
-from bundle.format.recipe import Recipe
 from bundle.format.release import Budgets, Release, Stream, TrustVersion
-from bundle.limits import MAX_ENVELOPE, MAX_VOLUME, MIN_VOLUME
+from bundle.limits import MAX_VOLUME, MIN_VOLUME
 from bundle.medium.writer import BundleWriter, Payload
-from bundle.packing.filling import Fill, fill_directory, read_want
+from bundle.packing.filling import fill_directory, fill_payload, read_want
 from bundle.packing.harvest import Harvest, merged
 from bundle.packing.holdings import (
     UNKNOWN,
@@ -35,17 +34,24 @@ from bundle.packing.holdings import (
 from bundle.packing.lineage import Lineage, trace
 from bundle.packing.listing import Listing, gather
 from bundle.packing.reading import Reading, Taken, required_ids
-from bundle.packing.report import ArtifactReport, PackReport, artifact_rows
+from bundle.packing.report import (
+    ArtifactReport,
+    PackReport,
+    artifact_rows,
+    most_bytes,
+)
 from bundle.state.keydir import Signer, load_signer
-from bundle.trust.envelope import RELEASE_TYPE, parse, sign
+from bundle.trust.envelope import RELEASE_TYPE, sign
 from bundle.wire import write_moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from bundle.digest import Digest
     from bundle.format.columns import Bytes
     from bundle.format.manifest import Manifest
+    from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
     from bundle.progress import Reporter
     from bundle.source.base import Source
@@ -110,7 +116,8 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     reading = Reading(reporter, request.jobs, request.keep_going, holdings.holds)
     if request.dry_run:
         taken = await reading.take(listing, None)
-        return _report(_Packed(request, lineage, listing, taken, holdings))
+        packed = _Packed(request, lineage, listing, taken, holdings)
+        return _report(packed, most=_most(packed, signer))
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
     writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
@@ -256,13 +263,7 @@ def _commit(
             release_payload=payload,
             envelope=envelope,
             recipes=[each.data for each in packed.carried],
-            approval=render(
-                release,
-                digest,
-                {each.artifact.recipe.digest: each.recipe for each in packed.carried},
-                [signer.key.public.keyid],
-                _before(packed, release),
-            ),
+            approval=_approval(packed, release, digest, signer),
             required=packed.required,
         ),
         signer,
@@ -274,12 +275,29 @@ def _commit(
     return manifest, str(digest)
 
 
-def _before(packed: _Packed, release: Release) -> Before | None:
-    """Return what approval.md compares the release with."""
+def _approval(
+    packed: _Packed, release: Release, digest: Digest, signer: Signer
+) -> bytes:
     before = packed.lineage.before
-    if before is None:
-        return None
-    return Before(before, packed.recipes(before), packed.recipes(release))
+    compared = None
+    if before is not None:
+        compared = Before(before, packed.recipes(before), packed.recipes(release))
+    recipes = {each.artifact.recipe.digest: each.recipe for each in packed.carried}
+    keys = [signer.key.public.keyid]
+    return render(release, digest, recipes, keys, compared)
+
+
+def _most(packed: _Packed, signer: Signer) -> int:
+    """Return the most bytes that this can take, had it been packed."""
+    release = packed.release(signer)
+    approval = _approval(packed, release, digest_of(release.serialize()), signer)
+    return most_bytes(
+        packed.taken.new,
+        len(packed.taken.known),
+        packed.request.volume_size,
+        recipes=[len(each.data) for each in packed.carried],
+        others=len(approval) + packed.required.nbytes,
+    )
 
 
 async def _fill(
@@ -304,13 +322,14 @@ async def _fill(
         fill.check_complete(taken.known)
         manifest = None
         if writer is not None:
-            manifest = await _commit_fill(fill, writer, signer)
+            manifest = await see_through(
+                lambda: writer.commit(fill_payload(fill), signer), writer.stop
+            )
     except BaseException:
         if writer is not None:
             writer.abandon()
         raise
     new, total = taken.new, sum(each.artifact.bytes for each in taken.ready)
-    recipes = sum(map(len, fill.recipes.values()))
     return PackReport(
         bundle=writer.directories[0] if writer else None,
         stream=request.stream,
@@ -323,30 +342,20 @@ async def _fill(
         reused_bytes=0,
         stored_bytes=manifest.bytes if manifest else 0,
         volumes=_volumes(manifest, new, request),
-        needed_bytes=manifest.bytes if manifest else new + recipes,
+        needed_bytes=manifest.bytes
+        if manifest
+        else most_bytes(
+            new,
+            len(fill.chunks),
+            request.volume_size,
+            recipes=[*map(len, fill.recipes.values())],
+            others=len(fill_payload(fill).approval),
+        ),
         problems=taken.problems,
         warnings=(),
         against=f"everything of release {fill.past.seq} but what {want.name} names",
         media=writer.directories if writer else (),
     )
-
-
-async def _commit_fill(fill: Fill, writer: BundleWriter, signer: Signer) -> Manifest:
-    """Write a bundle of a release that was signed before."""
-    past = fill.past
-    signed = parse(past.envelope, limit=MAX_ENVELOPE).signatures
-    recipes = {digest: Recipe.parse(data) for digest, data in fill.recipes.items()}
-    approval = render(
-        past.release, digest_of(past.payload), recipes, [one.keyid for one in signed]
-    )
-    payload = Payload(
-        release=past.release,
-        release_payload=past.payload,
-        envelope=past.envelope,
-        recipes=[*fill.recipes.values()],
-        approval=approval,
-    )
-    return await see_through(lambda: writer.commit(payload, signer), writer.stop)
 
 
 def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:
@@ -359,12 +368,12 @@ def _report(
     media: tuple[Path, ...] = (),
     manifest: Manifest | None = None,
     digest: str = "",
+    most: int = 0,
 ) -> PackReport:
     rows = artifact_rows(packed.listing, packed.taken)
     new = packed.taken.new
     total = sum(row.bytes for row in rows)
     literals = sum(len(each.recipe.columns.literals) for each in packed.ready)
-    recipes = sum(len(each.data) for each in packed.carried) + packed.required.nbytes
     return PackReport(
         bundle=media[0] if media else None,
         stream=packed.request.stream,
@@ -377,7 +386,7 @@ def _report(
         reused_bytes=max(0, total - literals - new),
         stored_bytes=manifest.bytes if manifest else 0,
         volumes=_volumes(manifest, new, packed.request),
-        needed_bytes=manifest.bytes if manifest else new + recipes,
+        needed_bytes=manifest.bytes if manifest else most,
         problems=packed.problems,
         warnings=packed.warnings,
         against=packed.holdings.described,

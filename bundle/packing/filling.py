@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bundle.digest import Digest
+from bundle.digest import Digest, digest_of
 from bundle.errors import MissingError, UsageError
+from bundle.format.approval import render
 from bundle.format.chunkset import ChunkSet
 from bundle.format.columns import windows
 from bundle.format.layout import MANIFEST, directory_name
 from bundle.format.recipe import Recipe
 from bundle.format.want import Want
-from bundle.limits import MAX_WANT
+from bundle.limits import MAX_ENVELOPE, MAX_WANT
 from bundle.medium.files import is_there, read_whole
+from bundle.medium.writer import Payload
 from bundle.packing.history import recall
+from bundle.trust.envelope import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +95,28 @@ def read_want(path: Path, lineage: Lineage) -> Fill:
             advice="answer it where that release was packed",
         )
     return Fill(past, recipes, chunks)
+
+
+def fill_payload(fill: Fill) -> Payload:
+    """Return what a bundle holds beside its volumes that answers a want.
+
+    Its release was signed before and is carried as it is.
+    """
+    past = fill.past
+    signed = parse(past.envelope, limit=MAX_ENVELOPE).signatures
+    recipes = {digest: Recipe.parse(data) for digest, data in fill.recipes.items()}
+    return Payload(
+        release=past.release,
+        release_payload=past.payload,
+        envelope=past.envelope,
+        recipes=[*fill.recipes.values()],
+        approval=render(
+            past.release,
+            digest_of(past.payload),
+            recipes,
+            [one.keyid for one in signed],
+        ),
+    )
 
 
 def fill_directory(out: Path, stream: str, seq: int) -> Path:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundle.digest import DIGEST_SIZE
+from bundle.format.columns import RECORD_SIZE
+from bundle.format.frame import ENTRY_SIZE
+from bundle.format.volume import FANOUT_SIZE, INDEX_ENTRY_SIZE
+from bundle.limits import SHARD
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from bundle.packing.listing import Listing
@@ -77,3 +84,24 @@ def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:
         )
         for each in taken.ready
     )
+
+
+def most_bytes(
+    new: int, chunks: int, volume_size: int, *, recipes: Collection[int], others: int
+) -> int:
+    """Return the most that a bundle takes, counted as ``Manifest.bytes`` counts.
+
+    ``new`` are the plain bytes of the chunks it carries and ``chunks`` at least
+    their number, ``recipes`` the sizes of its recipes, ``others`` the bytes of
+    approval.md and of the ids that it requires. Nothing is taken to shrink, and
+    every chunk to be a frame of its own.
+    """
+    volumes = 2 * -(-new // volume_size)
+    content = (
+        new
+        + min(chunks, new) * (RECORD_SIZE + ENTRY_SIZE + INDEX_ENTRY_SIZE)
+        + volumes * (RECORD_SIZE + FANOUT_SIZE + RECORD_SIZE)
+    )
+    listed = sum(recipes) + (len(recipes) + 1) * 2 * RECORD_SIZE + others
+    shards = (content + listed) // SHARD + volumes + 2
+    return content + listed + RECORD_SIZE + DIGEST_SIZE * shards
