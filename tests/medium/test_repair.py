@@ -200,9 +200,10 @@ def a_run(places: Places, dice: random.Random) -> None:
 
 
 def lost_parity(places: Places, dice: random.Random) -> None:
-    for path, _ in dice.sample(places.parity, 2):
-        if path.exists():
-            dice.choice((path.unlink, lambda p=path: flip(p, 10, 400)))()
+    """One file of parity, and the front of another: copies are left at its back."""
+    lost, torn = dice.sample(sorted({path for path, _ in places.parity}), 2)
+    lost.unlink()
+    flip(torn, 10, 400)
 
 
 def bytes_at_an_end(places: Places, dice: random.Random) -> None:
