@@ -249,19 +249,19 @@ def run_trials(site: Site, tmp_path: Path, seeds: range) -> None:
         shutil.rmtree(copy)
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("first", range(0, 100, 25))
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("first", range(0, 100, 10))
 def test_damage_within_the_claim_is_repaired_bit_by_bit(
     site: Site, tmp_path: Path, first: int
 ) -> None:
-    run_trials(site, tmp_path, range(first, first + 25))
+    run_trials(site, tmp_path, range(first, first + 10))
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("first", range(100, 5000, 700))
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("first", range(100, 5000, 50))
 def test_much_damage_within_the_claim(site: Site, tmp_path: Path, first: int) -> None:
-    run_trials(site, tmp_path, range(first, first + 700))
+    run_trials(site, tmp_path, range(first, first + 50))
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
