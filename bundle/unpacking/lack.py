@@ -90,7 +90,8 @@ class Desk:
 async def find_needed(opened: OpenBundle, contents: Contents) -> NDArray[np.int64]:
     """Return one row of ``contents`` for each chunk that no volume holds.
 
-    The indexes of a stream come last: there it is what the bundle says it requires.
+    The indexes of a stream come last: there a volume holds what a carried recipe
+    uses and the bundle does not say it requires.
 
     Raises:
         MissingError: a volume is not here.
@@ -101,8 +102,11 @@ async def find_needed(opened: OpenBundle, contents: Contents) -> NDArray[np.int6
     _, rows = np.unique(keys_of(contents.ids), return_index=True)
     rows = np.sort(rows)
     if opened.pipe is not None:
-        required = np.isin(keys_of(contents.ids[rows]), keys_of(opened.required))
-        listed: NDArray[np.int64] = rows[required]
+        used = [one.chunk_ids for one in opened.recipes.values()]
+        carried = np.concatenate([np.zeros((0, DIGEST_SIZE), np.uint8), *used])
+        ids = keys_of(contents.ids[rows])
+        here = np.isin(ids, keys_of(carried)) & ~np.isin(ids, keys_of(opened.required))
+        listed: NDArray[np.int64] = rows[~here]
         return listed
 
     def look() -> NDArray[np.bool_]:
