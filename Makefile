@@ -43,6 +43,7 @@ bench: .venv/.ready ## time and size against cp, tar, casync, restic, borg and r
 	@tools/debian restic borgbackup casync zstd rsync || true
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.deltas
+	$(BIN)/python -m benchmarks.store
 
 .PHONY: format
 format: .venv/.ready ## lay the sources out and mend what ruff can mend

@@ -86,17 +86,18 @@ def ask(root: Path, asked: int) -> int:
     store = LocalStore(root)
     ids = _asked(store, asked)
     opened = _peak()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     held = asyncio.run(store.has_many(ids))
-    whole = time.perf_counter() - start
+    whole, busy = time.perf_counter() - start, time.process_time() - busy
     start = time.perf_counter()
     for first in range(0, len(ids), 10_000):
         store.vault.holds(ids[first : first + 10_000])
     parts = time.perf_counter() - start
     chunks = sum(len(segment) for segment in store.vault.index.segments)
     print(f"{chunks:,} chunks in {len(store.vault.index.segments)} segments")
-    print(f"{len(ids):,} look-ups, {int(held.sum()):,} held: {whole:.2f} s in one")
-    print(f"batch, {parts:.2f} s in batches of 10,000")
+    print(f"{len(ids):,} look-ups, {int(held.sum()):,} held:")
+    print(f"{whole:.2f} s in one batch, {busy:.2f} s of a processor")
+    print(f"{parts:.2f} s in batches of 10,000")
     print(f"peak RSS {_peak():.0f} MiB, {opened:.0f} MiB of it before the look-ups")
     bars = (whole < MOST_SECONDS, _peak() < MOST_MIB)
     print("kept" if all(bars) else "MISSED", f"{MOST_SECONDS} s, {MOST_MIB} MiB")
