@@ -97,6 +97,7 @@ async def collected(root: Path, at: int | None) -> int:
     return cut.calls
 
 
+@pytest.mark.timeout(120)
 async def test_a_collection_that_is_cut_off_loses_nothing_in_use(
     tmp_path: Path,
 ) -> None:

@@ -160,6 +160,7 @@ class LocalMachine(StoreMachine):
         super().teardown()
 
 
+@pytest.mark.timeout(120)
 def test_memory() -> None:
     run_state_machine_as_test(
         StoreMachine, settings=settings(max_examples=40, stateful_step_count=25)
