@@ -193,8 +193,9 @@ NAMED_TWICE: Final = Tree(
 HOLLOW: Final = Tree({}, directories=frozenset({"only/empty", "directories"}))
 
 
+@pytest.mark.timeout(120)
 @settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
