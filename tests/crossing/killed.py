@@ -97,10 +97,11 @@ def _run(home: str, variables: dict[str, str], words: list[str], at: int | None)
 
 
 def _serve() -> None:
-    from bundle import packer, unpacker, verifier  # noqa: F401, PLC0415 - before the fork
-    from bundle.cli import pack, unpack, verify  # noqa: F401, PLC0415
+    from bundle import ingester, packer, unpacker, verifier  # noqa: F401, PLC0415 - before the fork
+    from bundle.cli import pack, store, unpack, verify  # noqa: F401, PLC0415
     from bundle.source import locate  # noqa: F401, PLC0415
     from bundle.state import keydir  # noqa: F401, PLC0415
+    from bundle.store import check, local  # noqa: F401, PLC0415
     from bundle.target import doctor  # noqa: F401, PLC0415
 
     for line in sys.stdin:
