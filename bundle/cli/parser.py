@@ -6,13 +6,12 @@ that does the work as ``module:function``.
 
 from __future__ import annotations
 
-import argparse
 import re
-from typing import TYPE_CHECKING, Any, Final, Never
+from typing import TYPE_CHECKING, Final
 
+from bundle.cli.commands import Commands, Parser, PrintVersion
 from bundle.cli.values import (
     days,
-    jobs,
     kept,
     media_size,
     percent,
@@ -20,11 +19,12 @@ from bundle.cli.values import (
     slug,
     volume_size,
 )
-from bundle.cli.variables import Help, Variables
-from bundle.errors import UsageError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
+
+    from bundle.cli.variables import Variables
 
 _SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree):")
 
@@ -70,26 +70,11 @@ TARGET:
   tree:PATH        a directory of files"""
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises ``UsageError`` in place of leaving."""
-
-    def __init__(self, **rest: Any) -> None:  # noqa: ANN401 - argparse's own
-        super().__init__(formatter_class=Help, allow_abbrev=False, **rest)
-
-    def error(self, message: str) -> Never:
-        """Refuse the command line.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(message, advice=f"see: {self.prog} --help")
-
-
 def build_parser(environment: Mapping[str, str]) -> Parser:
     """Return the parser for the whole command line."""
     parser = Parser(prog="bundle", description=_ABOUT, epilog=_EXIT_CODES)
-    parser.add_argument("--version", action=_Version, nargs=0, help="print it")
-    commands = _Commands(parser, environment)
+    parser.add_argument("--version", action=PrintVersion, nargs=0, help="print it")
+    commands = Commands(parser, environment)
     keys = commands.group("key", "make keys")
     _key_init(keys)
     trust = commands.group("trust", "decide whose bundles are read here")
@@ -138,52 +123,7 @@ def _one_target_each(arguments: Sequence[str]) -> list[str]:
     return spread
 
 
-class _Version(argparse.Action):
-    """Prints the version, which is looked up only then."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,  # noqa: ARG002 - argparse's signature
-        values: str | Sequence[Any] | None,  # noqa: ARG002 - argparse's signature
-        option_string: str | None = None,  # noqa: ARG002 - argparse's signature
-    ) -> None:
-        from bundle import __version__
-
-        print(f"bundle {__version__}, format 1")
-        parser.exit()
-
-
-class _Commands:
-    """Adds commands below one parser."""
-
-    def __init__(self, parser: Parser, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self._parsers = parser.add_subparsers(
-            title="commands", metavar="COMMAND", required=True, parser_class=Parser
-        )
-
-    def group(self, name: str, about: str) -> _Commands:
-        """Add a command that has commands of its own."""
-        parser = self._parsers.add_parser(name, help=about, description=about)
-        return _Commands(parser, self._environment)
-
-    def command(self, name: str, verb: str, about: str, more: str = "") -> Variables:
-        """Add a command that does something, with the options that all have."""
-        parser = self._parsers.add_parser(
-            name, help=about, description=about, epilog=more
-        )
-        parser.set_defaults(run=verb, verb=parser.prog.partition(" ")[2])
-        options = Variables(parser, self._environment)
-        options.switch("--json", "results and errors as JSON lines on stdout")
-        options.switch("--quiet", "no progress, no tables, no hints")
-        options.option(
-            "--jobs", "N", "worker threads; default: the processors", reads=jobs
-        )
-        return options
-
-
-def _key_init(commands: _Commands) -> None:
+def _key_init(commands: Commands) -> None:
     options = commands.command(
         "init", "bundle.cli.key:init", "make a root key and a packer key"
     )
@@ -191,7 +131,7 @@ def _key_init(commands: _Commands) -> None:
     options.option("--name", "NAME", "a label that the root carries", reads=slug)
 
 
-def _trust_enrol(commands: _Commands) -> None:
+def _trust_enrol(commands: Commands) -> None:
     options = commands.command(
         "enrol", "bundle.cli.trust:enrol", "trust a root and what it delegates to"
     )
@@ -202,14 +142,14 @@ def _trust_enrol(commands: _Commands) -> None:
     _state(options)
 
 
-def _trust_show(commands: _Commands) -> None:
+def _trust_show(commands: Commands) -> None:
     options = commands.command(
         "show", "bundle.cli.trust:show", "print the enrolled root and its fingerprint"
     )
     _state(options)
 
 
-def _trust_site_key(commands: _Commands) -> None:
+def _trust_site_key(commands: Commands) -> None:
     options = commands.command(
         "site-key",
         "bundle.cli.trust:site_key",
@@ -219,7 +159,7 @@ def _trust_site_key(commands: _Commands) -> None:
     _state(options)
 
 
-def _pack(commands: _Commands) -> None:
+def _pack(commands: Commands) -> None:
     options = commands.command(
         "pack", "bundle.cli.pack:pack", "make a bundle of sources", _SOURCES
     )
@@ -269,7 +209,7 @@ def _far_side(options: Variables) -> None:
     options.option("--fill", "WANT", "carry what this want lacks of its release")
 
 
-def _verify(commands: _Commands) -> None:
+def _verify(commands: Commands) -> None:
     options = commands.command(
         "verify", "bundle.cli.verify:verify", "check every signature, digest and size"
     )
@@ -277,7 +217,7 @@ def _verify(commands: _Commands) -> None:
     _reading(options)
 
 
-def _copy(commands: _Commands) -> None:
+def _copy(commands: Commands) -> None:
     options = commands.command(
         "copy", "bundle.cli.copy:copy", "copy onto a medium and read it back"
     )
@@ -288,7 +228,7 @@ def _copy(commands: _Commands) -> None:
     _reading(options)
 
 
-def _parity_add(commands: _Commands) -> None:
+def _parity_add(commands: Commands) -> None:
     options = commands.command(
         "add", "bundle.cli.parity:add", "write shards that make good what is lost"
     )
@@ -302,7 +242,7 @@ def _parity_add(commands: _Commands) -> None:
     _reading(options)
 
 
-def _repair(commands: _Commands) -> None:
+def _repair(commands: Commands) -> None:
     options = commands.command(
         "repair", "bundle.cli.repair:repair", "make good what a bundle lost"
     )
@@ -312,7 +252,7 @@ def _repair(commands: _Commands) -> None:
     _reading(options)
 
 
-def _export(commands: _Commands) -> None:
+def _export(commands: Commands) -> None:
     options = commands.command(
         "export",
         "bundle.cli.export:export",
@@ -322,7 +262,7 @@ def _export(commands: _Commands) -> None:
     _reading(options)
 
 
-def _unpack(commands: _Commands) -> None:
+def _unpack(commands: Commands) -> None:
     options = commands.command(
         "unpack", "bundle.cli.unpack:unpack", "check a bundle and publish it", _TARGETS
     )
@@ -337,7 +277,7 @@ def _unpack(commands: _Commands) -> None:
     _reading(options)
 
 
-def _diff(commands: _Commands) -> None:
+def _diff(commands: Commands) -> None:
     options = commands.command(
         "diff", "bundle.cli.diff:diff", "tell what differs between two", _SIDES
     )
@@ -348,7 +288,7 @@ def _diff(commands: _Commands) -> None:
     _state(options)
 
 
-def _ls(commands: _Commands) -> None:
+def _ls(commands: Commands) -> None:
     options = commands.command("ls", "bundle.cli.show:ls", "list artifacts and files")
     _bundle(options)
     options.parser.add_argument(
@@ -358,7 +298,7 @@ def _ls(commands: _Commands) -> None:
     _reading(options)
 
 
-def _inspect(commands: _Commands) -> None:
+def _inspect(commands: Commands) -> None:
     options = commands.command(
         "inspect", "bundle.cli.show:inspect", "print the release, signers and volumes"
     )
@@ -366,7 +306,7 @@ def _inspect(commands: _Commands) -> None:
     _reading(options)
 
 
-def _cat(commands: _Commands) -> None:
+def _cat(commands: Commands) -> None:
     options = commands.command(
         "cat", "bundle.cli.show:cat", "write one file, checked, to stdout"
     )
@@ -376,7 +316,7 @@ def _cat(commands: _Commands) -> None:
     _reading(options)
 
 
-def _store(commands: _Commands) -> None:
+def _store(commands: Commands) -> None:
     add = commands.command("add", "bundle.cli.store:add", "take a bundle into a store")
     _bundle(add)
     _store_directory(add)
@@ -404,14 +344,14 @@ def _store_directory(options: Variables) -> None:
     options.parser.add_argument("directory", metavar="DIR", help="the store")
 
 
-def _doctor(commands: _Commands) -> None:
+def _doctor(commands: Commands) -> None:
     options = commands.command(
         "doctor", "bundle.cli.doctor:doctor", "tell what a client will see", _TARGETS
     )
     options.parser.add_argument("target", metavar="TARGET", help="see below")
 
 
-def _completion(commands: _Commands) -> None:
+def _completion(commands: Commands) -> None:
     options = commands.command(
         "completion", "bundle.cli.completion:completion", "print shell completion"
     )
