@@ -31,6 +31,7 @@ from spec.vectors.generator import (  # noqa: E402 - found by way of the line ab
     records,
     releases,
     roots,
+    streams,
     volumes,
     words,
 )
@@ -56,6 +57,7 @@ MODULES: Final = (
     distrusted_bundles,
     deltas,
     parities,
+    streams,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from blake3 import blake3
 
 from bundle.errors import BundleError
 from bundle.format.shards import Shards, serialize_shards
+from bundle.format.stream import serialize_entry
 from bundle.limits import SHARD
 from bundle.medium.chunks import ChunkReader
 from bundle.medium.files import ShardedFile
@@ -165,11 +167,7 @@ def _read(laid: Medium, reader: str | None) -> dict[str, Any]:
     }
     if reader != "verify":
         laid.unpack()
-        value["files"] = {
-            path.relative_to(laid.target).as_posix(): path.read_bytes().hex()
-            for path in sorted(laid.target.rglob("*"))
-            if path.is_file() and ".bundle" not in path.parts
-        }
+        value["files"] = unpacked(laid.target)
     return value
 
 
@@ -179,3 +177,43 @@ def assert_unpack_agrees(laid: Medium, refusal: BundleError) -> None:
         laid.unpack()
     assert caught.value.exit_code == refusal.exit_code
     assert getattr(caught.value, "rule", None) == getattr(refusal, "rule", None)
+
+
+def read_stream(vector: Vector, vectors: Path, scratch: Path) -> dict[str, Any]:
+    """Unpack the files of a vector, which come as entries through a pipe."""
+    files = files_of(vector, vectors)
+    whole = b""
+    for name in vector.given["entries"]:
+        data = files[name] if name else b""
+        assert isinstance(data, bytes)
+        whole += serialize_entry(name, len(data)) + data
+    whole = whole[: vector.given.get("size")]
+    laid = medium(vector, vectors, scratch)
+    request = UnpackRequest(
+        bundle=scratch / "nowhere",
+        targets=(TreeTarget(laid.target),),
+        trust=laid.choice,
+        clock=lambda: laid.clock,
+        jobs=1,
+        stream=io.BytesIO(whole),
+    )
+    try:
+        with no_flushing():
+            report = asyncio.run(unpack(request, Reporter()))
+    except BundleError:
+        assert not laid.target.exists()
+        raise
+    return {
+        "stream": blake3(whole).hexdigest(),
+        "release": report.release,
+        "files": unpacked(laid.target),
+    }
+
+
+def unpacked(target: Path) -> dict[str, str]:
+    """Return the content of every file that was published."""
+    return {
+        path.relative_to(target).as_posix(): path.read_bytes().hex()
+        for path in sorted(target.rglob("*"))
+        if path.is_file() and ".bundle" not in path.parts
+    }

@@ -24,6 +24,7 @@ from bundle.format.recipe import Recipe, SegmentKind
 from bundle.format.recipes import Recipes
 from bundle.format.release import Release
 from bundle.format.shards import Shards
+from bundle.format.stream import Entry, entry_name
 from bundle.format.volume import parse_volume_header, parse_volume_tail
 from bundle.format.want import Want, want_name
 from bundle.paths import check_distinct, check_path, check_slug
@@ -248,6 +249,12 @@ def read_parity_rows(vector: Vector) -> dict[str, Any]:
     return {"rows": [row.tobytes().hex() for row in rows]}
 
 
+def read_entry(vector: Vector) -> dict[str, Any]:
+    data = body(vector)
+    entry = Entry.parse(data[:64])
+    return {"name": entry_name(data[64 : 64 + entry.name_size]), "size": entry.size}
+
+
 def read_release(vector: Vector) -> dict[str, Any]:
     release = Release.parse(body(vector))
     return {
@@ -294,6 +301,8 @@ READERS: Mapping[str, Callable[[Vector, Path], Any]] = {
     "release": _plain(read_release),
     "manifest": _plain(read_manifest),
     "want": _plain(read_want),
+    "entry": _plain(read_entry),
+    "stream": lambda vector, scratch: directories.read_stream(vector, VECTORS, scratch),
     "parity_record": _plain(read_parity_record),
     "parity_head": _plain(read_parity_head),
     "parity_rows": _plain(read_parity_rows),
