@@ -118,6 +118,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
         taken = await reading.take(listing, None)
         packed = _Packed(request, lineage, listing, taken, holdings)
         return _report(packed, most=_most(packed, signer))
+    await asyncio.to_thread(lineage.clear_unfinished, request.out)
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
     writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:

@@ -228,6 +228,24 @@ class BundleWriter:
             write_file(path, data)
 
 
+def clear_unfinished(directory: Path) -> None:
+    """Remove the unfinished bundle that a killed pack left, if it is surely that.
+
+    It stays when it is finished, when another pack is at work on it or the medium
+    cannot say, and when it holds a file that is not ours.
+    """
+    with contextlib.suppress(TargetError, OSError):
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(directory, flags)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (directory / layout.MANIFEST).exists():
+                _clear(directory)
+                directory.rmdir()
+        finally:
+            os.close(handle)
+
+
 def _hasher(buffers: Sequence[bytes | memoryview]) -> ShardHasher:
     hasher = ShardHasher()
     for buffer in buffers:

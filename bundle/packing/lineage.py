@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bundle.digest import Digest, digest_of
 from bundle.errors import FormatError, TrustError, UsageError
-from bundle.format.layout import RELEASE
+from bundle.format.layout import RELEASE, directory_name
 from bundle.format.release import GENESIS, Release
 from bundle.limits import MAX_ENVELOPE
 from bundle.medium.files import read_whole
+from bundle.medium.writer import clear_unfinished
 from bundle.packing.history import remember
 from bundle.state.sender import find_stream, open_stream
 from bundle.trust.envelope import RELEASE_TYPE, parse, verify
@@ -50,6 +51,11 @@ class Lineage:
         """Return a recipe of a past release, None where it is not remembered."""
         stream = self.stream
         return None if stream is None else stream.shelf.get(digest)
+
+    def clear_unfinished(self, out: Path) -> None:
+        """Remove from ``out`` what packs of this stream that were killed left there."""
+        for seq in self.stream.unfinished() if self.stream else ():
+            clear_unfinished(out / directory_name(self.name, seq))
 
     def burn(self) -> int:
         """Take a number for good and return it.

@@ -81,6 +81,14 @@ class SenderStream:
         """Return the numbers of the finished releases that are kept, ascending."""
         return self._numbers(_RELEASE)
 
+    def unfinished(self) -> list[int]:
+        """Return the numbers above all finished ones that packs took, ascending.
+
+        Those packs were killed, failed, or are at work now.
+        """
+        newest = max(self.finished(), default=0)
+        return [seq for seq in self._numbers(_BURNT) if seq > newest]
+
     def read(self, seq: int) -> bytes:
         """Return the envelope of a finished release.
 

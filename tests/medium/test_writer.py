@@ -9,10 +9,11 @@ from bundle.errors import ExistsError, TargetError
 from bundle.flow.turnstile import Halted
 from bundle.format import layout
 from bundle.limits import MIN_VOLUME
-from bundle.medium.writer import BundleWriter
+from bundle.medium.writer import BundleWriter, clear_unfinished
 from tests.bundles import Site, snapshot, write_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 LEFTOVERS = {
@@ -176,3 +177,47 @@ def test_a_stopped_commit_writes_no_further_file(
     with pytest.raises(Halted):
         site.packed()
     assert not list(site.out.iterdir())
+
+
+def test_what_a_killed_pack_left_is_removed_with_its_directory(tmp_path: Path) -> None:
+    path = write_tree(tmp_path / "prod-000001", LEFTOVERS)
+    clear_unfinished(path)
+    assert not path.exists()
+    clear_unfinished(path)
+
+
+def _finished(path: Path) -> Path:
+    return write_tree(path, {**LEFTOVERS, "bundle.json": b"{}"})
+
+
+def _foreign(path: Path) -> Path:
+    return write_tree(path, {**LEFTOVERS, "notes.txt": b"mine"})
+
+
+def _linked(path: Path) -> Path:
+    path.symlink_to(write_tree(path.with_name("elsewhere"), LEFTOVERS))
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(_finished, id="a finished bundle"),
+        pytest.param(_foreign, id="one with a file that is not ours"),
+        pytest.param(_linked, id="a link to one"),
+    ],
+)
+def test_what_is_not_surely_left_over_stays(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path / "prod-000001")
+    before = snapshot(tmp_path)
+    clear_unfinished(path)
+    assert snapshot(tmp_path) == before
+
+
+def test_what_another_pack_is_writing_stays(tmp_path: Path) -> None:
+    writer = _writer(tmp_path / "prod-000001")
+    clear_unfinished(writer.directory)
+    assert writer.directory.is_dir()
+    writer.abandon()
