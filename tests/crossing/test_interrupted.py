@@ -29,7 +29,7 @@ AFTER = repository(NEW, older=[OLD], refs={"v1": commit_of(OLD), "v2": commit_of
 KEPT = replace(BEFORE, refs={"v1": commit_of(OLD)})
 """What is there before and after, whatever happens."""
 
-SLICE = 15
+SLICE = 10
 PARTS = 4
 
 
