@@ -7,6 +7,7 @@ medium that answers differently the next time changes nothing (spec §3.3).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -21,9 +22,25 @@ from bundle.errors import (
 from bundle.limits import MAX_DIRECTORY_SCAN, SHARD
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from bundle.format.shards import Shards
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Say in which file it is what is found to be no valid form.
+
+    Raises:
+        FormatError: as the block does, with ``name`` before its message.
+    """
+    try:
+        yield
+    except FormatError as error:
+        error.args = (f"{name}: {error.args[0]}",)
+        error.advice = error.advice or "carry the bundle again"
+        raise
 
 
 def is_there(path: Path) -> bool:

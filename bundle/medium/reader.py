@@ -34,7 +34,7 @@ from bundle.limits import (
     MIB,
     SHARD,
 )
-from bundle.medium.files import ShardedFile, is_there, names_on, read_whole
+from bundle.medium.files import ShardedFile, is_there, names_on, naming, read_whole
 from bundle.medium.spread import missing_volumes
 from bundle.state.receiver import TrustChoice, load_trust, recall
 from bundle.trust.chain import file_versions
@@ -178,11 +178,13 @@ def open_bundle(
     for directory in directories:
         _refuse_unfinished(directory)
     trust = load_trust(choice, read_trust(path), clock, keep=keep)
-    signed = trust.verify_release(
-        read_whole(path / layout.RELEASE, MAX_ENVELOPE), _read_approvals(path, trust)
-    )
+    data = read_whole(path / layout.RELEASE, MAX_ENVELOPE)
+    approvals = _read_approvals(path, trust)
+    with naming(layout.RELEASE):
+        signed = trust.verify_release(data, approvals)
     envelope = read_whole(path / layout.MANIFEST, MAX_ENVELOPE)
-    described = trust.verify_manifest(envelope)
+    with naming(layout.MANIFEST):
+        described = trust.verify_manifest(envelope)
     for directory in directories[1:]:
         _refuse_other(directory, path, envelope)
     digest = digest_of(signed.payload)
