@@ -31,7 +31,9 @@ LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("tests/interop/*.lock")])
 LICENCE_OF_CLASSIFIER = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
+    "License :: OSI Approved :: BSD License": "BSD-3-Clause",
 }
+SPDX_OF_TEXT = {"Apache 2.0": "Apache-2.0", "Dual License": ""}
 
 
 def relative(path: Path) -> str:
@@ -240,7 +242,7 @@ def licence(name: str) -> str:
     metadata = distribution(name).metadata
     stated = [
         *(metadata.get_all("License-Expression") or []),
-        *(metadata.get_all("License") or []),
+        *(SPDX_OF_TEXT.get(text, text) for text in metadata.get_all("License") or []),
         *map(LICENCE_OF_CLASSIFIER.get, metadata.get_all("Classifier") or []),
     ]
     return str(next(text for text in stated if text))
@@ -271,6 +273,8 @@ def closure(name: str, extra: str = "") -> set[str]:
         ("At run time", ""),
         ("With the extra `hf`", "hf"),
         ("With the extra `parity`", "parity"),
+        ("With the extra `registry`", "registry"),
+        ("With the extra `s3`", "s3"),
     ],
 )
 def test_the_licence_of_every_dependency_is_listed(title: str, extra: str) -> None:

@@ -1,0 +1,64 @@
+"""``copy``, ``parity``, ``repair``, ``export``: a bundle on its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bundle.cli.grammar.shared import a_bundle, bundles, reading
+from bundle.cli.values import percent
+
+if TYPE_CHECKING:
+    from bundle.cli.commands import Commands
+
+
+def add(commands: Commands) -> None:
+    """Add them."""
+    _copy(commands)
+    _parity_add(commands.group("parity", "protect a bundle against damage"))
+    _repair(commands)
+    _export(commands)
+
+
+def _copy(commands: Commands) -> None:
+    options = commands.command(
+        "copy", "bundle.cli.copy:copy", "copy onto a medium and read it back"
+    )
+    a_bundle(options)
+    options.parser.add_argument(
+        "destination", metavar="DIR", help="where its directory goes"
+    )
+    reading(options)
+
+
+def _parity_add(commands: Commands) -> None:
+    options = commands.command(
+        "add", "bundle.cli.parity:add", "write shards that make good what is lost"
+    )
+    bundles(options)
+    options.option(
+        "--percent", "N", "of the payload's size; default: 10", reads=percent
+    )
+    options.option(
+        "--parity-out", "DIR", "where they go; default: beside the first BUNDLE"
+    )
+    reading(options)
+
+
+def _repair(commands: Commands) -> None:
+    options = commands.command(
+        "repair", "bundle.cli.repair:repair", "make good what a bundle lost"
+    )
+    bundles(options)
+    options.option("--out", "DIR", "write a whole bundle below it")
+    options.switch("--in-place", "write where the damage is")
+    reading(options)
+
+
+def _export(commands: Commands) -> None:
+    options = commands.command(
+        "export",
+        "bundle.cli.export:export",
+        "write a bundle to stdout, for `unpack -` at the other end of a pipe",
+    )
+    bundles(options)
+    reading(options)

@@ -1,0 +1,46 @@
+"""What commands of several groups have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bundle.cli.values import slug
+
+if TYPE_CHECKING:
+    from bundle.cli.variables import Variables
+
+TARGETS: Final = """\
+TARGET:
+  hf-home:PATH     what HF_HOME names: the cache is PATH/hub
+  hf-cache:PATH    what HF_HUB_CACHE names
+  tree:PATH        a directory of files"""
+
+
+def a_bundle(options: Variables) -> None:
+    """Add one bundle."""
+    options.parser.add_argument("bundle", metavar="BUNDLE", help="a bundle's directory")
+
+
+def bundles(options: Variables, more: str = "") -> None:
+    """Add a bundle that may be spread over several media."""
+    options.parser.add_argument(
+        "bundles",
+        metavar="BUNDLE",
+        nargs="+",
+        help=f"a bundle's directory, or all it was spread over, in any order{more}",
+    )
+
+
+def reading(options: Variables) -> None:
+    """Add what every verb takes that reads a bundle."""
+    options.option("--trust", "ROOT", "trust this root; keeps and checks no state")
+    options.option(
+        "--site", "NAME", "the site this is: audiences, receipts", reads=slug
+    )
+    options.switch("--strict", "refuse what has expired")
+    state(options)
+
+
+def state(options: Variables) -> None:
+    """Add where this machine remembers what it trusts and did."""
+    options.option("--state", "DIR", "what is remembered here; default: XDG state")
