@@ -108,6 +108,9 @@ MAX_RECEIPT: Final = 2 * KIB
 MAX_RECEIPT_RELEASES: Final = 16
 """Releases of one stream that a receipt names."""
 
+MAX_SETTINGS: Final = 1 * MIB
+"""Bytes of a file of settings: a person wrote it."""
+
 MAX_WANT: Final = 4 * GIB - 64 * KIB
 """Bytes of a want: 134 million chunks, and a file that FAT32 takes."""
 
