@@ -152,3 +152,18 @@ MAX_PARITY_SHARDS: Final = MAX_VOLUMES * (MAX_VOLUME // SHARD)
 
 MAX_PARITY_HEAD: Final = 256 * MIB
 """Bytes of what a parity file says of itself: the list of 7 TiB, and copies."""
+
+MAX_OCI_NAME: Final = 255
+"""Bytes of an image's registry and repository (the bound of the registries)."""
+
+MAX_OCI_MANIFEST: Final = 4 * MIB
+"""Bytes of one manifest or index of an image (the bound of the registries)."""
+
+MAX_OCI_LAYOUT_INDEX: Final = 16 * MIB
+"""Bytes of the index.json of a layout: about 60,000 images."""
+
+MAX_OCI_NESTING: Final = 8
+"""Indexes in indexes: real ones have one level."""
+
+MAX_OCI_MANIFESTS: Final = 10_000
+"""Manifests that one image needs, with those that refer to it."""

@@ -1,1 +1,1 @@
-"""The nouns of OCI: references, descriptors, manifests and indexes; bytes in, values out."""
+"""The nouns of OCI: references, descriptors, manifests; bytes in, values out."""
