@@ -33,9 +33,7 @@ COSIGN_TYPES: Final = (
 )
 """How the types of manifests begin that are signatures or attestations."""
 
-_TAG: Final = re.compile(
-    r"sha(256-[0-9a-f]{64}|512-[0-9a-f]{128})(?:\.(sig|att|sbom))?", re.ASCII
-)
+_TAG: Final = re.compile(r"sha256-([0-9a-f]{64})(?:\.(sig|att|sbom))?", re.ASCII)
 
 
 def cosign_tags(digest: BlobDigest) -> tuple[str, ...]:
@@ -44,17 +42,22 @@ def cosign_tags(digest: BlobDigest) -> tuple[str, ...]:
 
 
 def fallback_tag(digest: BlobDigest) -> str:
-    """Return the tag of the index of what refers to ``digest``."""
-    return f"{digest.algorithm}-{digest.hex}"[:128]
+    """Return the tag of the index of what refers to ``digest``.
+
+    Of a SHA-512 it has the first 64 digits, as OCI 1.1 says.
+    """
+    return f"{digest.algorithm}-{digest.hex[:64]}"
 
 
 def subject_of(tag: str) -> BlobDigest | None:
-    """Return what a tag of either form is about, or None for other tags."""
+    """Return what a tag of either form is about, or None for other tags.
+
+    A tag that was made from a SHA-512 does not say all of it: None too.
+    """
     match = _TAG.fullmatch(tag)
     if match is None:
         return None
-    algorithm, _, digits = f"sha{match[1]}".partition("-")
-    return BlobDigest(algorithm, digits)
+    return BlobDigest("sha256", match[1])
 
 
 def is_fallback(tag: str) -> bool:
