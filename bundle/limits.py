@@ -167,3 +167,18 @@ MAX_OCI_NESTING: Final = 8
 
 MAX_OCI_MANIFESTS: Final = 10_000
 """Manifests that one image needs, with those that refer to it."""
+
+MAX_AUTH_FILE: Final = 4 * MIB
+"""Bytes of a file of registry logins; those that tools write are a few KiB."""
+
+MAX_TOKEN_ANSWER: Final = 256 * KIB
+"""Bytes of what a token server says: the longest tokens known have 20 KiB."""
+
+MAX_REGISTRY_WORDS: Final = 64 * KIB
+"""Bytes of an error that are read of a registry's answer."""
+
+MAX_REDIRECTS: Final = 5
+"""Redirects of one request that are followed."""
+
+MAX_REFERRER_PAGES: Final = 100
+"""Pages of one list of referrers, each of at most ``MAX_OCI_MANIFEST`` bytes."""
