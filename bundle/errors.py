@@ -124,9 +124,18 @@ class ExistsError(TargetError):
 
 
 class SourceError(BundleError):
-    """An input is damaged, unreadable, or changed while it was read."""
+    """An input is damaged, unreadable, or changed while it was read.
+
+    ``left`` names what is missing, one line each, where that was looked for.
+    """
 
     exit_code = 15
+
+    def __init__(
+        self, message: str, *, advice: str = "", left: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, advice=advice)
+        self.left = left
 
 
 class StoreError(BundleError):

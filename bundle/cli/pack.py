@@ -58,13 +58,13 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
     from bundle.packing.holdings import FarSide
     from bundle.source.filter import ListOptions
     from bundle.source.locate import parse_source
+    from bundle.source.options import SourceOptions
 
     listing = ListOptions(
         tuple(options.include), tuple(options.exclude), options.keep_going
     )
-    sources = (
-        parse_source(text, listing, session.environment) for text in options.sources
-    )
+    reading = SourceOptions(listing=listing, environment=session.environment)
+    sources = (parse_source(text, reading) for text in options.sources)
     return PackRequest(
         sources=tuple(sources),
         out=Path(options.out),

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundle.errors import SourceError
+from bundle.source.base import Extent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,17 +87,23 @@ class Opened:
         self._file = file
         self._descriptor = -1
         self._before: tuple[int, ...] = ()
-        if isinstance(file.content, Path):
-            try:
-                self._descriptor = os.open(
-                    file.content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-                )
-            except OSError as error:
-                raise self._unreadable(error) from error
-            self._before = self._stamp()
-            if self._before[0] != file.size:
-                self.close()
-                raise self._changed()
+        self._start = 0
+        content = file.content
+        if isinstance(content, bytes):
+            return
+        part = content if isinstance(content, Extent) else Extent(content, 0, file.size)
+        self._start = part.offset
+        try:
+            self._descriptor = os.open(
+                part.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            )
+        except OSError as error:
+            raise self._unreadable(error) from error
+        self._before = self._stamp()
+        left = self._before[0] - self._start - file.size
+        if left < 0 or (left and part is not content):
+            self.close()
+            raise self._changed()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to ``size`` bytes at ``offset``; fewer only at the end."""
@@ -122,7 +128,8 @@ class Opened:
         done = 0
         while done < len(buffer):
             try:
-                count = os.preadv(self._descriptor, [buffer[done:]], offset + done)
+                place = self._start + offset + done
+                count = os.preadv(self._descriptor, [buffer[done:]], place)
             except OSError as error:
                 raise self._unreadable(error) from error
             if not count:

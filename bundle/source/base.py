@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from pathlib import Path  # noqa: TC003 - dataclass fields are read at run time
+from pathlib import Path
 from typing import Final
 
 HF_MODEL: Final = "hf-model"
@@ -18,7 +18,24 @@ HF_SPACE: Final = "hf-space"
 HF_KERNEL: Final = "hf-kernel"
 TREE: Final = "tree"
 
+OCI_IMAGE: Final = "oci-image"
+OCI_ARTIFACT: Final = "oci-artifact"
+HELM_CHART: Final = "helm-chart"
+
 HF_KINDS: Final = frozenset({HF_MODEL, HF_DATASET, HF_SPACE, HF_KERNEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """``size`` bytes at ``offset`` of a regular file, as content of its own."""
+
+    path: Path
+    offset: int
+    size: int
+
+
+Content = Path | bytes | Extent
+"""Where the content of a file is, or the content itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +43,16 @@ class SourceFile:
     """One file of an artifact, as it was when it was listed.
 
     ``content`` is the content itself, or the path of a regular file with every
-    link already followed: open it with ``O_NOFOLLOW`` and compare ``size``
-    again, since the file may have changed since. ``sha256`` and ``git_sha1``
-    are what the source says the content has; other content is damaged.
+    link already followed, or a part of such a file: open it with ``O_NOFOLLOW``
+    and compare ``size`` again, since the file may have changed since.
+    ``sha256`` and ``git_sha1`` are what the source says the content has; other
+    content is damaged.
     ``git_sha1_wanted`` says that a target needs the Git SHA-1 (of ``blob``,
     the size and the content) to name it.
     """
 
     path: str
-    content: Path | bytes
+    content: Content
     size: int
     executable: bool = False
     sha256: bytes | None = None
@@ -49,7 +67,8 @@ class SourceArtifact:
     ``files`` are sorted by path. ``directories`` are the empty ones. ``source``
     is what the user wrote. ``problems`` are what was left out and why, one line
     each, when the source was told to keep going; an artifact with problems and
-    no files is listed for its problems only and cannot be packed.
+    no files is listed for its problems only and cannot be packed. ``notes`` are
+    facts for whoever approves it, such as the platforms of an image.
     """
 
     kind: str
@@ -61,6 +80,7 @@ class SourceArtifact:
     files: tuple[SourceFile, ...]
     directories: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Source(abc.ABC):

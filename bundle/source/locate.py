@@ -3,9 +3,13 @@
     hf-cache:PATH[#org/name[@revision]]…    a cache on disk, all of it or parts
     hf://org/name[@revision]                a repository of the Hub, downloaded first
     tree:PATH                               a directory tree
+    oci-layout:PATH[:TAG|@DIGEST]           images in a layout, all of it or one
+    oci-archive:FILE                        images in a layout in a tar
+    docker-archive:FILE                     what docker save wrote
+    chart:FILE.tgz                          a chart of Helm
 
-Names of datasets, spaces and kernels start with ``datasets/`` and so on. PATH
-ends at the first ``#``.
+Names of datasets, spaces and kernels start with ``datasets/`` and so on. PATH of
+a cache ends at the first ``#``.
 
 >>> parse_source("tree:/srv/models").location
 'tree:/srv/models'
@@ -20,50 +24,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundle.errors import UsageError
-from bundle.source.filter import EVERYTHING, ListOptions
 from bundle.source.hf_cache import HfCacheSource
 from bundle.source.hf_hub import HfHubSource
 from bundle.source.hf_names import parse_selector
+from bundle.source.options import DEFAULT, SourceOptions
 from bundle.source.tree import TreeSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from bundle.source.base import Source
 
-HF_CACHE: Final = "hf-cache"
-HF_HUB: Final = "hf://"
-TREE: Final = "tree"
+    Maker = Callable[[str, str, SourceOptions], Source]
+    """Makes a source of the whole text, what follows the scheme, and options."""
 
-_ADVICE: Final = "write hf-cache:PATH[#org/name[@revision]], hf://org/name or tree:PATH"
+_ADVICE: Final = (
+    "write hf-cache:PATH[#org/name[@revision]], hf://org/name, tree:PATH, "
+    "oci-layout:PATH[:TAG], oci-archive:FILE, docker-archive:FILE or chart:FILE"
+)
 
 
-def parse_source(
-    text: str,
-    options: ListOptions = EVERYTHING,
-    environment: Mapping[str, str] | None = None,
-) -> Source:
+def parse_source(text: str, options: SourceOptions = DEFAULT) -> Source:
     """Return the source that ``text`` names; nothing is looked at yet.
-
-    ``environment`` says where the Hub is and where its cache is kept.
 
     Raises:
         UsageError: the text names no source.
     """
-    if text.startswith(HF_HUB):
-        selector = parse_selector(text.removeprefix(HF_HUB))
-        return HfHubSource(
-            selector, location=text, options=options, environment=environment
-        )
-    scheme, colon, rest = text.partition(":")
-    if scheme not in (HF_CACHE, TREE) or not colon:
-        raise UsageError(f"{text!r} does not name a source", advice=_ADVICE)
-    if scheme == TREE:
-        return TreeSource(_path(text, rest), location=text, options=options)
+    for scheme, make in _SCHEMES.items():
+        if text.startswith(scheme):
+            return make(text, text.removeprefix(scheme), options)
+    raise UsageError(f"{text!r} does not name a source", advice=_ADVICE)
+
+
+def _hub(text: str, rest: str, options: SourceOptions) -> Source:
+    return HfHubSource(
+        parse_selector(rest),
+        location=text,
+        options=options.listing,
+        environment=options.environment,
+    )
+
+
+def _cache(text: str, rest: str, options: SourceOptions) -> Source:
     place, *names = rest.split("#")
     selectors = tuple(parse_selector(name) for name in names)
     path = _path(text, place)
-    return HfCacheSource(path, selectors, location=text, options=options)
+    return HfCacheSource(path, selectors, location=text, options=options.listing)
+
+
+def _tree(text: str, rest: str, options: SourceOptions) -> Source:
+    return TreeSource(_path(text, rest), location=text, options=options.listing)
+
+
+_SCHEMES: Final[dict[str, Maker]] = {
+    "hf://": _hub,
+    "hf-cache:": _cache,
+    "tree:": _tree,
+}
 
 
 def _path(text: str, path: str) -> Path:

@@ -14,6 +14,7 @@ scalars or lists of them; whatever else YAML can do stays uninterpreted.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -96,12 +97,10 @@ def _scalars(text: str) -> list[str]:
 
 def _head(file: SourceFile) -> str:
     """Return the start of a file, enough for its front matter."""
-    if isinstance(file.content, Path):
-        try:
-            with file.content.open("rb") as stream:
-                data = stream.read(MAX_FRONT_MATTER)
-        except OSError:
-            return ""
-    else:
+    data = b""
+    if isinstance(file.content, bytes):
         data = file.content[:MAX_FRONT_MATTER]
+    elif isinstance(file.content, Path):
+        with contextlib.suppress(OSError), file.content.open("rb") as stream:
+            data = stream.read(MAX_FRONT_MATTER)
     return data.decode("utf-8", "replace")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from bundle.limits import MIB
-from bundle.source.base import HF_KINDS, HF_MODEL
+from bundle.source.base import HF_KINDS, HF_MODEL, Extent
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -84,12 +84,13 @@ def _warnings(artifact: SourceArtifact, models: Collection[str]) -> tuple[str, .
 
 def _document(file: SourceFile) -> Any:  # noqa: ANN401 - any JSON
     """Return the JSON in a file, or None if there is none."""
-    if file.size > MAX_CONFIGURATION:
+    content = file.content
+    if file.size > MAX_CONFIGURATION or isinstance(content, Extent):
         return None
     try:
-        if isinstance(file.content, Path):
-            return msgspec.json.decode(file.content.read_bytes())
-        return msgspec.json.decode(file.content)
+        if isinstance(content, Path):
+            content = content.read_bytes()
+        return msgspec.json.decode(content)
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

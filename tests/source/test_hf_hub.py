@@ -11,6 +11,7 @@ import pytest
 from bundle.errors import SourceError, TargetError, TransientError, UsageError
 from bundle.source.filter import ListOptions
 from bundle.source.locate import parse_source
+from bundle.source.options import SourceOptions
 from tests.caches import commit_of, read, repository, small_model, tree_list
 from tests.hub import Hub, serving
 
@@ -56,7 +57,10 @@ class Downloads:
         self.hub = hub
 
     async def __call__(self, text: str, **options: Any) -> SourceArtifact:  # noqa: ANN401
-        source = parse_source(text, ListOptions(**options), self.environment)
+        listing = ListOptions(**options)
+        source = parse_source(
+            text, SourceOptions(listing=listing, environment=self.environment)
+        )
         [artifact] = await source.artifacts()
         return artifact
 

@@ -11,6 +11,7 @@ from bundle.source.filter import ListOptions
 from bundle.source.hf_cache import HfCacheSource
 from bundle.source.hf_hub import HfHubSource
 from bundle.source.locate import parse_source
+from bundle.source.options import SourceOptions
 from bundle.source.tree import TreeSource
 
 GOOD = {
@@ -30,7 +31,10 @@ GOOD = {
 
 @pytest.mark.parametrize(("text", "kind"), GOOD.items(), ids=GOOD.keys())
 def test_a_source_remembers_what_was_written(text: str, kind: type) -> None:
-    source = parse_source(text, ListOptions(keep_going=True), {"HF_TOKEN": "secret"})
+    options = SourceOptions(
+        listing=ListOptions(keep_going=True), environment={"HF_TOKEN": "secret"}
+    )
+    source = parse_source(text, options)
     assert type(source) is kind
     assert source.location == text
 

@@ -1,0 +1,31 @@
+"""How sources are read: what a command line or a set says for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from bundle.source.filter import EVERYTHING, ListOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bundle.oci.platforms import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What every kind of source may need.
+
+    ``listing`` says what is wanted and what a problem does. ``platforms`` are
+    those of an image that are taken, all when empty. ``environment`` says where
+    networks, caches and credentials are.
+    """
+
+    listing: ListOptions = EVERYTHING
+    platforms: tuple[Platform, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+DEFAULT: Final = SourceOptions()
