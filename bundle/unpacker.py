@@ -10,6 +10,7 @@ what still loads.
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ from bundle.medium.piping import open_stream
 from bundle.medium.reader import OpenBundle, open_bundle
 from bundle.state.receiver import TrustChoice, record_applied
 from bundle.state.site import DEFAULT_SITE
-from bundle.target.base import require_space
 from bundle.target.ledger import Applied, Given
+from bundle.target.room import require_space
 from bundle.unpacking.acknowledge import Acknowledgement, acknowledge
 from bundle.unpacking.contents import Contents
 from bundle.unpacking.lack import Desk, feed, find_needed
@@ -145,6 +146,13 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         MissingError: it needs what is neither in it nor here; no target changed.
         TargetError: a target is full or refuses.
     """
+    async with AsyncExitStack() as entered:
+        for target in request.targets:
+            await entered.enter_async_context(target)
+        return await _unpack(request, reporter)
+
+
+async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
     clock = request.clock()
     opened = await asyncio.to_thread(_open, request, clock)
     for warning in opened.warnings:
@@ -154,7 +162,7 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         request,
         opened,
         reporter,
-        Supply([*(each.store() for each in request.targets), *request.stores]),
+        Supply(_stores(request)),
         Desk(request.want_to or request.receipt_to, site),
     )
     await _plan(run)
@@ -179,6 +187,13 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         stays=stays,
         receipt=receipt,
     )
+
+
+def _stores(request: UnpackRequest) -> list[ReadStore]:
+    """Return what to ask for chunks: what is on this machine before a network."""
+    near = [one.store() for one in request.targets if not one.remote]
+    far = [one.store() for one in request.targets if one.remote]
+    return [*near, *request.stores, *far]
 
 
 def _open(request: UnpackRequest, clock: float) -> OpenBundle:

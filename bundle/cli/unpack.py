@@ -32,7 +32,13 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
     """
     from bundle import unpacker
     from bundle.target.locate import parse_target
+    from bundle.target.options import TargetOptions
 
+    to = TargetOptions(
+        copy=options.copy,
+        staging=session.state / "targets",
+        environment=session.environment,
+    )
     output = session.output
     locations = dict.fromkeys(options.to)
     bundle, *beside = map(Path, options.bundles)
@@ -43,7 +49,7 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             bundle=bundle,
             beside=tuple(beside),
             stream=sys.stdin.buffer if options.bundles == ["-"] else None,
-            targets=tuple(parse_target(text, copy=options.copy) for text in locations),
+            targets=tuple(parse_target(text, to) for text in locations),
             trust=trust_of(options, session),
             jobs=session.jobs,
             clock=session.clock,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
+import stat
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
@@ -26,11 +27,12 @@ from bundle.store.base import Capabilities, Committed, Identity, ReadStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-OpenFile: TypeAlias = Callable[[str], int | None]
-"""Returns a descriptor of the regular file at a path below the root, or None."""
+SizeOf: TypeAlias = Callable[[str], int]
+"""Returns the bytes of the file at a path, -1 where there is none."""
 
 _BATCH: Final = 1 << 16
 
@@ -45,6 +47,78 @@ class Placed:
     digest: str
     recipe: Recipe
     places: Iterable[tuple[int, str]]
+
+
+class PlacedFiles(ABC):
+    """How a target's files are read, wherever they are."""
+
+    @abstractmethod
+    async def sizes(self) -> SizeOf:
+        """Return what knows the size of every file; it is called in a thread.
+
+        Raises:
+            StoreError: the place cannot be read.
+        """
+
+    @abstractmethod
+    async def read(self, path: str, offset: int, length: int) -> bytes:
+        """Return bytes of a file, fewer or none where it has or is none.
+
+        Raises:
+            StoreError: the place cannot be read.
+        """
+
+
+class LocalFiles(PlacedFiles):
+    """Files below a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def sizes(self) -> SizeOf:
+        """Return what looks at each file as it is asked for."""
+        return self._size
+
+    async def read(self, path: str, offset: int, length: int) -> bytes:
+        """Return bytes of a file, none where it cannot be read."""
+        return await asyncio.to_thread(self._piece, path, offset, length)
+
+    def _piece(self, path: str, offset: int, length: int) -> bytes:
+        descriptor = open_published(self._root, path)
+        if descriptor is None:
+            return b""
+        try:
+            return os.pread(descriptor, length, offset)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
+    def _size(self, path: str) -> int:
+        descriptor = open_published(self._root, path)
+        if descriptor is None:
+            return -1
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
+
+
+def open_published(root: str | os.PathLike[str], path: str) -> int | None:
+    """Return a descriptor of the regular file at ``path`` below ``root``, or None.
+
+    Links are followed: wherever they lead, what is read there is hashed before
+    it is used.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(os.path.join(root, path), flags)  # noqa: PTH118 - called for every chunk
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 class InPlaceStore(ReadStore):
@@ -64,13 +138,13 @@ class InPlaceStore(ReadStore):
         identity: Identity,
         releases: tuple[Committed, ...],
         placed: Callable[[], Iterable[Placed]],
-        open_file: OpenFile,
+        files: PlacedFiles,
     ) -> None:
         self._identity = identity
         self._releases = releases
         self._placed = placed
-        self._open = open_file
-        self._lock = threading.Lock()
+        self._files = files
+        self._lock = asyncio.Lock()
         self._index: _Index | None = None
 
     async def identity(self) -> Identity:
@@ -79,7 +153,7 @@ class InPlaceStore(ReadStore):
 
     async def has_many(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return for each row of ``ids`` (n, 32) whether a file should hold it."""
-        index = await asyncio.to_thread(self._indexed)
+        index = await self._indexed()
         low, high = index.places_of(ids)
         return low < high
 
@@ -89,11 +163,21 @@ class InPlaceStore(ReadStore):
         Raises:
             NotFoundError: no file has it any more.
         """
-        return await asyncio.to_thread(self._read, chunk)
+        index = await self._indexed()
+        low, high = index.places_of(np.frombuffer(chunk, np.uint8).reshape(1, -1))
+        for row in range(int(low[0]), int(high[0])):
+            data = await self._files.read(
+                index.paths[index.owners[row]],
+                int(index.offsets[row]),
+                int(index.lengths[row]),
+            )
+            if blake3(data).digest() == chunk:
+                return data
+        raise NotFoundError(f"chunk {chunk.hex()} is in no file of this target")
 
     async def list(self) -> AsyncIterator[NDArray[np.uint8]]:
         """Yield the ids of all chunks that files should hold, in order."""
-        index = await asyncio.to_thread(self._indexed)
+        index = await self._indexed()
         once = np.flatnonzero(index.keys[1:] != index.keys[:-1]) + 1
         rows = np.concatenate([np.zeros(min(1, len(index.keys)), np.int64), once])
         for start, end in windows(0, len(rows), step=_BATCH):
@@ -105,45 +189,24 @@ class InPlaceStore(ReadStore):
         Raises:
             NotFoundError: there is none of this digest.
         """
-        index = await asyncio.to_thread(self._indexed)
+        index = await self._indexed()
         if digest not in index.recipes:
             raise NotFoundError(f"recipe {digest} is not kept at this target")
         return bytes(index.recipes[digest].data)
 
     async def releases(self) -> tuple[Committed, ...]:
         """Return the releases of which every recipe and every chunk is there."""
-        index = await asyncio.to_thread(self._indexed)
+        index = await self._indexed()
         return tuple(one for one in self._releases if index.holds(one.recipes))
 
-    def _indexed(self) -> _Index:
-        with self._lock:
+    async def _indexed(self) -> _Index:
+        async with self._lock:
             if self._index is None:
-                self._index = _Index.of(self._placed(), self._open)
+                size_of = await self._files.sizes()
+                self._index = await asyncio.to_thread(
+                    lambda: _Index.of(self._placed(), size_of)
+                )
             return self._index
-
-    def _read(self, chunk: bytes) -> bytes:
-        index = self._indexed()
-        low, high = index.places_of(np.frombuffer(chunk, np.uint8).reshape(1, -1))
-        for row in range(int(low[0]), int(high[0])):
-            data = self._piece(
-                index.paths[index.owners[row]],
-                int(index.offsets[row]),
-                int(index.lengths[row]),
-            )
-            if blake3(data).digest() == chunk:
-                return data
-        raise NotFoundError(f"chunk {chunk.hex()} is in no file of this target")
-
-    def _piece(self, path: str, offset: int, length: int) -> bytes:
-        descriptor = self._open(path)
-        if descriptor is None:
-            return b""
-        try:
-            return os.pread(descriptor, length, offset)
-        except OSError:
-            return b""
-        finally:
-            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,9 +222,9 @@ class _Index:
     lengths: NDArray[np.uint32]
 
     @classmethod
-    def of(cls, placed: Iterable[Placed], open_file: OpenFile) -> _Index:
+    def of(cls, placed: Iterable[Placed], size_of: SizeOf) -> _Index:
         """Look at every file once and note the chunks of those that are there."""
-        rows = _Rows(open_file)
+        rows = _Rows(size_of)
         recipes: dict[str, Recipe] = {}
         for one in placed:
             recipes.setdefault(one.digest, one.recipe)
@@ -204,8 +267,8 @@ class _Index:
 class _Rows:
     """Columns of an index in the making, one part for each file."""
 
-    def __init__(self, open_file: OpenFile) -> None:
-        self._open = open_file
+    def __init__(self, size_of: SizeOf) -> None:
+        self._size_of = size_of
         self._claimed: dict[str, bytes] = {}
         self._noted: set[tuple[str, bytes]] = set()
         self.paths: list[str] = []
@@ -228,7 +291,7 @@ class _Rows:
         for one in runs:
             cut.update(recipe.chunk_ids[one.start : one.start + one.count].tobytes())
         key = path, cut.digest()
-        if not runs or key in self._noted or self._size(path) != recipe.sizes[file]:
+        if not runs or key in self._noted or self._size_of(path) != recipe.sizes[file]:
             return
         self._noted.add(key)
         offset = 0
@@ -246,13 +309,3 @@ class _Rows:
         self.lengths.append(lengths)
         ends = np.cumsum(lengths, dtype=np.uint64)
         self.offsets.append(ends - lengths + np.uint64(offset))
-
-    def _size(self, path: str) -> int:
-        """Return the bytes of a file, or -1 where there is none."""
-        descriptor = self._open(path)
-        if descriptor is None:
-            return -1
-        try:
-            return os.fstat(descriptor).st_size
-        finally:
-            os.close(descriptor)

@@ -12,6 +12,9 @@ verified files appear under their names. The order of a run:
    flushed, and call ``publish``, even when nothing is missing: names may be.
 4. ``finish``, or ``abandon`` when anything failed.
 
+All of it happens inside ``async with target``: a target that is somewhere else
+connects there.
+
 ``publish`` flushes and renames in an order in which every prefix of it leaves
 the target loadable (spec chapter 30): a reader sees the old state or the new
 one, whenever the power goes.
@@ -19,18 +22,16 @@ one, whenever the power goes.
 
 from __future__ import annotations
 
-import os
+import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from bundle.durable import target_errors
-from bundle.errors import SpaceError
 from bundle.store.base import Identity
 from bundle.store.inplace import InPlaceStore, Placed
 from bundle.target.folder import nearest
-from bundle.target.ledger import Ledger, open_published
+from bundle.target.ledger import Ledger
+from bundle.target.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
+    from bundle.store.inplace import PlacedFiles
     from bundle.target.ledger import Applied
     from bundle.target.workspace import Workspace
 
@@ -73,19 +75,33 @@ class Published:
 class Target(ABC):
     """A place that artifacts are unpacked to."""
 
-    def __init__(self, location: str, root: Path, workspace: Workspace) -> None:
+    remote: ClassVar[bool] = False
+    """Whether what is published goes over a network, and is read back over it."""
+
+    def __init__(self, location: str, workspace: Workspace) -> None:
         self.location = location
-        self.root = root
         self.ledger = Ledger(workspace)
+        self._workspace = workspace
+
+    async def __aenter__(self) -> Self:
+        """Connect to where the target is; a directory is here already.
+
+        Raises:
+            StoreError: it does not answer, and a retry may help.
+            TargetError: it does not let us in.
+        """
+        return self
+
+    async def __aexit__(self, *_: object) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what ``async with`` took."""
 
     @abstractmethod
     def takes(self, kind: str) -> bool:
         """Return whether artifacts of this kind can be published here."""
 
     @property
-    @abstractmethod
     def staging(self) -> Path:
-        """The directory for files on their way, on the target's file system.
+        """The directory for files on their way.
 
         After ``begin`` it is made when it is first asked for; it lasts to
         ``finish`` and belongs to this run alone.
@@ -93,6 +109,7 @@ class Target(ABC):
         Raises:
             TargetError: the target cannot be written.
         """
+        return self._workspace.files
 
     @abstractmethod
     async def missing(self, artifact: Artifact, recipe: Recipe) -> list[int]:
@@ -117,13 +134,13 @@ class Target(ABC):
             TargetError: a link is planted where the artifact belongs.
         """
 
-    @abstractmethod
     async def begin(self) -> None:
-        """Make the target's directory and clear what killed runs left behind.
+        """Make the directory for ``staging`` and clear what killed runs left there.
 
         Raises:
             TargetError: the directory cannot be made.
         """
+        await asyncio.to_thread(self._workspace.begin)
 
     @abstractmethod
     async def publish(
@@ -140,17 +157,19 @@ class Target(ABC):
                 still loads, and the same call may be made again.
         """
 
-    @abstractmethod
     async def finish(self, release: str) -> None:
         """Note the digest of the release that is here now and drop ``staging``.
+
+        The ledger has the release already.
 
         Raises:
             TargetError: the note could not be written.
         """
+        await asyncio.to_thread(self._workspace.finish, release)
 
-    @abstractmethod
     async def abandon(self) -> None:
         """Drop ``staging``; safe at any time and more than once."""
+        await asyncio.to_thread(self._workspace.end)
 
     @abstractmethod
     def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
@@ -158,11 +177,15 @@ class Target(ABC):
 
     @abstractmethod
     def places(self, kind: str, name: str, recipe: Recipe) -> Iterable[tuple[int, str]]:
-        """Return where below ``root`` the files of a published artifact are.
+        """Return where ``files`` finds the files of a published artifact.
 
         Pairs of the index of a file and a path; a file may have several. Looks
         at nothing: what is there now is for the caller to find out.
         """
+
+    @abstractmethod
+    def files(self) -> PlacedFiles:
+        """Return how what was published is read again, by the paths of ``places``."""
 
     def store(self) -> InPlaceStore:
         """Return what was published here as a store, as it is now."""
@@ -171,7 +194,7 @@ class Target(ABC):
             self.ledger.identity() or Identity("0" * 32, 1),
             tuple(one.committed(self.takes) for one in applied),
             lambda: self._placed(applied),
-            partial(open_published, self.root),
+            self.files(),
         )
 
     def _placed(self, applied: Sequence[Applied]) -> Iterator[Placed]:
@@ -183,74 +206,18 @@ class Target(ABC):
                 places = self.places(one.kind, one.name, recipe)
                 yield Placed(one.recipe, recipe, places)
 
-    def free_bytes(self) -> int:
-        """Return the bytes that can still be written to the target.
+    def room(self) -> Room:
+        """Return what is free for ``staging``.
 
         Raises:
-            TargetError: neither the target nor the directory above it exists.
+            TargetError: neither its directory nor the one above it exists.
         """
-        return _room(self).bytes
+        return Room.at(self.location, nearest(self._workspace.root))
 
+    def free_bytes(self) -> int:
+        """Return the bytes that ``staging`` can still take.
 
-def require_space(needs: Iterable[tuple[Target, Recipe, Sequence[int]]]) -> None:
-    """Refuse work that would not fit, counting whole blocks and file entries.
-
-    Targets on one file system share its room. ``needs`` are recipes and the
-    indices that their targets are missing.
-
-    Raises:
-        SpaceError: it needs more than there is; nothing was written.
-        TargetError: a target or the directory above it does not exist.
-    """
-    rooms: dict[int, _Room] = {}
-    for target, recipe, missing in needs:
-        found = _room(target)
-        room = rooms.setdefault(found.device, found)
-        for size in target.needed_sizes(recipe, missing):
-            room.needed_bytes += -(-size // room.block) * room.block
-            room.needed_files += 1
-    for room in rooms.values():
-        room.check()
-
-
-@dataclass(slots=True)
-class _Room:
-    """A file system: what is free and what is asked of it."""
-
-    device: int
-    location: str
-    bytes: int
-    block: int
-    files: int | None
-    needed_bytes: int = 0
-    needed_files: int = 0
-
-    def check(self) -> None:
-        if self.needed_bytes > self.bytes:
-            raise SpaceError(
-                f"{self.location}: {self.needed_bytes} bytes are needed and "
-                f"{self.bytes} are free",
-                advice=f"free {self.needed_bytes - self.bytes} bytes there, or choose "
-                "another target",
-            )
-        if self.files is not None and self.needed_files > self.files:
-            raise SpaceError(
-                f"{self.location}: {self.needed_files} files are needed and the file "
-                f"system has room for {self.files}",
-                advice="remove files there, or choose another target",
-            )
-
-
-def _room(target: Target) -> _Room:
-    place = nearest(target.root)
-    with target_errors(place):
-        status = os.statvfs(place)
-        device = place.stat().st_dev
-    block = status.f_frsize or status.f_bsize or 4096
-    return _Room(
-        device=device,
-        location=target.location,
-        bytes=status.f_bavail * block,
-        block=block,
-        files=status.f_favail if status.f_files else None,
-    )
+        Raises:
+            TargetError: neither its directory nor the one above it exists.
+        """
+        return self.room().bytes

@@ -11,13 +11,13 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bundle.target.base import Target
 from bundle.target.folder import Folder, nearest
 from bundle.target.handover import Handover
 from bundle.target.hf_layout import FOLDERS, blob_name, folder_name, keys_of, layout_of
 from bundle.target.hf_publication import Publication
 from bundle.target.hf_standing import Survey
 from bundle.target.ledger import ORIGINALS
+from bundle.target.local import FolderTarget
 from bundle.target.record import Record
 from bundle.target.workspace import NAME, Workspace
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HUB = "hub"
 
 
-class HuggingFaceTarget(Target):
+class HuggingFaceTarget(FolderTarget):
     """Publishes repositories of every kind of the hub.
 
     ``copy`` writes real files into snapshots and no blobs, for file systems
@@ -44,8 +44,7 @@ class HuggingFaceTarget(Target):
         self._hub = (HUB,) if home else ()
         self._copy = copy
         self._bundle = _place(root, self._hub)
-        self._workspace = Workspace(root, self._bundle)
-        super().__init__(location, root, self._workspace)
+        super().__init__(location, root, Workspace(root, self._bundle))
         self._handover = Handover(self._workspace)
         self._surveys: dict[tuple[str, str], Survey] = {}
 
@@ -57,11 +56,6 @@ class HuggingFaceTarget(Target):
     def takes(self, kind: str) -> bool:
         """Return whether ``kind`` is a kind of repository of the hub."""
         return kind in FOLDERS
-
-    @property
-    def staging(self) -> Path:
-        """Below ``HF_HOME/.bundle`` or ``HUB/.locks/.bundle``."""
-        return self._workspace.files
 
     async def missing(self, artifact: Artifact, recipe: Recipe) -> list[int]:
         """Return the files whose content no blob, or with ``copy`` no file, has.
@@ -88,14 +82,6 @@ class HuggingFaceTarget(Target):
                     artifact.recipe.digest, repository
                 )
 
-    async def begin(self) -> None:
-        """Make ``PATH`` if it is not there, and clear what dead runs left.
-
-        Raises:
-            TargetError: it cannot be made.
-        """
-        await asyncio.to_thread(self._workspace.begin)
-
     async def publish(
         self, artifact: Artifact, recipe: Recipe, staged: Staged
     ) -> Published:
@@ -105,18 +91,6 @@ class HuggingFaceTarget(Target):
             TargetError: something is in the way; the old revision still loads.
         """
         return await asyncio.to_thread(self._publish, artifact, recipe, staged)
-
-    async def finish(self, release: str) -> None:
-        """Note the release and drop ``staging``.
-
-        Raises:
-            TargetError: the note could not be written.
-        """
-        await asyncio.to_thread(self._workspace.finish, release)
-
-    async def abandon(self) -> None:
-        """Drop ``staging``."""
-        await asyncio.to_thread(self._workspace.end)
 
     def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
         """Return the size of each blob, or with ``copy`` of each file."""

@@ -13,9 +13,7 @@ damaged, the next bundle has to carry more.
 
 from __future__ import annotations
 
-import os
 import secrets
-import stat
 from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
@@ -164,23 +162,6 @@ class Ledger:
         self._workspace.write(_STORE, data)
         if lost:
             self._workspace.prune(_RECIPES, _names(kept))
-
-
-def open_published(root: str | os.PathLike[str], path: str) -> int | None:
-    """Return a descriptor of the regular file at ``path`` below ``root``, or None.
-
-    Links are followed: wherever they lead, what is read there is hashed before
-    it is used.
-    """
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-    try:
-        descriptor = os.open(os.path.join(root, path), flags)  # noqa: PTH118 - called for every chunk
-    except (OSError, ValueError):
-        return None
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
 
 
 def _names(releases: Iterable[Applied]) -> set[str]:

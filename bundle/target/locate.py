@@ -14,45 +14,67 @@ from typing import TYPE_CHECKING, Final
 
 from bundle.errors import UsageError
 from bundle.target.hf_cache import HuggingFaceTarget
+from bundle.target.options import DEFAULT, TargetOptions
 from bundle.target.tree import TreeTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from bundle.target.base import Target
 
 HF_HOME: Final = "hf-home"
 HF_CACHE: Final = "hf-cache"
 TREE: Final = "tree"
 
+FOLDERS: Final = frozenset({HF_HOME, HF_CACHE, TREE})
+"""Schemes whose targets are directories on this machine."""
 
-def parse_target(text: str, *, copy: bool = False) -> Target:
-    """Return the target that ``hf-home:``, ``hf-cache:`` or ``tree:PATH`` names.
+_ADVICE: Final = "write hf-home:PATH, hf-cache:PATH or tree:PATH"
 
-    ``copy`` publishes real files where a Hugging Face cache has links; a tree
-    has no links either way. Nothing is looked up: what is wrong with the
-    directory itself is said when the target is used.
+
+def parse_target(text: str, options: TargetOptions = DEFAULT) -> Target:
+    """Return the target that ``SCHEME:…`` names.
+
+    Nothing is looked up: what is wrong with the place itself is said when the
+    target is used.
 
     Raises:
         UsageError: the text names no target.
     """
+    scheme = text.partition(":")[0]
+    if scheme not in _SCHEMES:
+        raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
+    return _SCHEMES[scheme](text, options)
+
+
+def _tree(text: str, _: TargetOptions) -> Target:
+    return TreeTarget(split_target(text)[1])
+
+
+def _hugging_face(text: str, options: TargetOptions) -> Target:
     scheme, path = split_target(text)
-    if scheme == TREE:
-        return TreeTarget(path)
-    location = f"{scheme}:{path}"
-    return HuggingFaceTarget(location, path, home=scheme == HF_HOME, copy=copy)
+    return HuggingFaceTarget(
+        f"{scheme}:{path}", path, home=scheme == HF_HOME, copy=options.copy
+    )
+
+
+_SCHEMES: Final[Mapping[str, Callable[[str, TargetOptions], Target]]] = {
+    HF_HOME: _hugging_face,
+    HF_CACHE: _hugging_face,
+    TREE: _tree,
+}
+"""What makes the target of each scheme; a remote one imports its client there."""
 
 
 def split_target(text: str) -> tuple[str, Path]:
-    """Return the scheme and the absolute path of a target's text.
+    """Return the scheme and the absolute path of a text that names a directory.
 
     Raises:
-        UsageError: the scheme is none of ours, or there is no path.
+        UsageError: the scheme is none of ``FOLDERS``, or there is no path.
     """
     scheme, _, path = text.partition(":")
-    if scheme not in (HF_HOME, HF_CACHE, TREE) or not path or "\0" in path:
-        raise UsageError(
-            f"{text!r} does not name a target",
-            advice="write hf-home:PATH, hf-cache:PATH or tree:PATH",
-        )
+    if scheme not in FOLDERS or not path or "\0" in path:
+        raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
     if path.startswith("~"):
         raise UsageError(
             f"{text!r}: a shell does not expand '~' after a colon",

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from bundle.errors import TargetError
 from bundle.format.recipe_layout import Mode
-from bundle.target.base import Published, Target
+from bundle.target.base import Published
 from bundle.target.claims import Claims
 from bundle.target.folder import DIRECTORY_MODE, FILE_MODE, Folder, nearest
 from bundle.target.handover import Handover
+from bundle.target.local import FolderTarget
 from bundle.target.record import Record
 from bundle.target.workspace import Workspace
 
@@ -31,12 +32,11 @@ if TYPE_CHECKING:
     from bundle.target.base import Staged
 
 
-class TreeTarget(Target):
+class TreeTarget(FolderTarget):
     """Publishes artifacts of kind ``tree`` into one directory."""
 
     def __init__(self, root: Path) -> None:
-        self._workspace = Workspace(root)
-        super().__init__(f"tree:{root}", root, self._workspace)
+        super().__init__(f"tree:{root}", root, Workspace(root))
         self._handover = Handover(self._workspace)
         self._records: dict[str, Record] = {}
         self._claims = Claims(self.location)
@@ -44,11 +44,6 @@ class TreeTarget(Target):
     def takes(self, kind: str) -> bool:
         """Return whether ``kind`` is ``tree``."""
         return kind == "tree"
-
-    @property
-    def staging(self) -> Path:
-        """``PATH/.bundle/run-…/files``."""
-        return self._workspace.files
 
     async def missing(self, artifact: Artifact, recipe: Recipe) -> list[int]:
         """Return the files that are not there with this content.
@@ -66,14 +61,6 @@ class TreeTarget(Target):
         with Folder.open(self.root) as root:
             return self._record(artifact).is_complete(artifact.recipe.digest, root)
 
-    async def begin(self) -> None:
-        """Make ``PATH`` if it is not there, and clear what dead runs left.
-
-        Raises:
-            TargetError: it cannot be made.
-        """
-        await asyncio.to_thread(self._workspace.begin)
-
     async def publish(
         self, artifact: Artifact, recipe: Recipe, staged: Staged
     ) -> Published:
@@ -83,18 +70,6 @@ class TreeTarget(Target):
             TargetError: something is in the way, or changed since ``missing``.
         """
         return await asyncio.to_thread(self._publish, artifact, recipe, staged)
-
-    async def finish(self, release: str) -> None:
-        """Note the release and drop ``staging``.
-
-        Raises:
-            TargetError: the note could not be written.
-        """
-        await asyncio.to_thread(self._workspace.finish, release)
-
-    async def abandon(self) -> None:
-        """Drop ``staging``."""
-        await asyncio.to_thread(self._workspace.end)
 
     def needed_sizes(self, recipe: Recipe, missing: Sequence[int]) -> Iterable[int]:
         """Return the size of each missing file: equal ones are written twice."""

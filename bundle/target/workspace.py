@@ -45,7 +45,7 @@ class Workspace:
     """The directory ``.bundle`` below ``root``, and this run's part of it."""
 
     def __init__(self, root: Path, parts: tuple[str, ...] = (NAME,)) -> None:
-        self._root = root
+        self.root = root
         self._parts = parts
         self._run = f"{_RUN}{secrets.token_hex(8)}"
         self._lock: int | None = None
@@ -61,12 +61,12 @@ class Workspace:
             TargetError: it could not be made.
         """
         self._enter()
-        return self._root.joinpath(*self._parts, self._run, "files")
+        return self.root.joinpath(*self._parts, self._run, "files")
 
     @property
     def build(self) -> Path:
         """Where publication puts things together before it renames them."""
-        return self._root.joinpath(*self._parts, self._run, "build")
+        return self.root.joinpath(*self._parts, self._run, "build")
 
     def begin(self) -> None:
         """Make the target if it is not there and clear what dead runs left.
@@ -80,12 +80,12 @@ class Workspace:
         if self._begun:
             return
         self._made = self._absent()
-        if nearest(self._root) != self._root:
-            with Folder.open(self._root.parent) as above, above.make(self._root.name):
+        if nearest(self.root) != self.root:
+            with Folder.open(self.root.parent) as above, above.make(self.root.name):
                 pass
         self._begun = True
         with (
-            Folder.open(self._root) as root,
+            Folder.open(self.root) as root,
             root.below(self._parts, make=False) as place,
         ):
             if place is not None:
@@ -96,7 +96,7 @@ class Workspace:
         if self._lock is not None or not self._begun:
             return
         with (
-            Folder.open(self._root) as root,
+            Folder.open(self.root) as root,
             root.made((*self._parts, self._run)) as run,
         ):
             self._lock = _lock(run, create=True)
@@ -131,7 +131,7 @@ class Workspace:
     def _leave(self, lock: int) -> None:
         """Remove this run's directory and let go of its lock."""
         with (
-            Folder.open(self._root) as root,
+            Folder.open(self.root) as root,
             root.below(self._parts, make=False) as place,
         ):
             if place is not None:
@@ -141,7 +141,7 @@ class Workspace:
     def _absent(self) -> list[Path]:
         """Return the directories from the root to ``.bundle`` that are not there."""
         levels = range(len(self._parts) + 1)
-        paths = (self._root.joinpath(*self._parts[:level]) for level in levels)
+        paths = (self.root.joinpath(*self._parts[:level]) for level in levels)
         return [path for path in paths if not path.exists()]
 
     @contextlib.contextmanager
@@ -153,7 +153,7 @@ class Workspace:
         """
         self._enter()
         parts = (*self._parts, self._run, "build")
-        with Folder.open(self._root) as root, root.made(parts) as folder:
+        with Folder.open(self.root) as root, root.made(parts) as folder:
             yield folder
 
     def fresh(self) -> str:
@@ -164,17 +164,17 @@ class Workspace:
     def read(self, parts: tuple[str, ...], limit: int) -> bytes | None:
         """Return a file of at most ``limit`` bytes below ``.bundle``, or None."""
         *above, name = (*self._parts, *parts)
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             return None
-        with Folder.open(self._root) as root, root.below(above, make=False) as place:
+        with Folder.open(self.root) as root, root.below(above, make=False) as place:
             return None if place is None else place.read(name, limit)
 
     def map(self, parts: tuple[str, ...]) -> memoryview | None:
         """Return a file below ``.bundle``, mapped, or None where there is none."""
         *above, name = (*self._parts, *parts)
-        if not self._root.is_dir():
+        if not self.root.is_dir():
             return None
-        with Folder.open(self._root) as root, root.below(above, make=False) as place:
+        with Folder.open(self.root) as root, root.below(above, make=False) as place:
             descriptor = None if place is None else place.open_file(name)
         if descriptor is None:
             return None
@@ -188,7 +188,7 @@ class Workspace:
     def prune(self, directory: str, kept: Collection[str]) -> None:
         """Remove what is in a directory of ``.bundle`` and not among ``kept``."""
         parts = (*self._parts, directory)
-        with Folder.open(self._root) as root, root.below(parts, make=False) as place:
+        with Folder.open(self.root) as root, root.below(parts, make=False) as place:
             if place is None:
                 return
             for name in set(place.names()) - set(kept):
@@ -202,7 +202,7 @@ class Workspace:
             TargetError: it could not be written; the old one is still there.
         """
         *above, name = (*self._parts, *parts)
-        with Folder.open(self._root) as root, root.made(above) as place:
+        with Folder.open(self.root) as root, root.made(above) as place:
             if place.read(name, len(data)) == data:
                 return
             temporary = f".{name}.{secrets.token_hex(4)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,7 @@ from bundle.errors import NotFoundError
 from bundle.format.recipe import Mode, Recipe
 from bundle.format.recipe_builder import ChunkRun, Literal, RecipeBuilder
 from bundle.store.base import Identity
-from bundle.store.inplace import InPlaceStore, Placed
-from bundle.target.ledger import open_published
+from bundle.store.inplace import InPlaceStore, LocalFiles, Placed, open_published
 from tests.store.contents import chunk, digest, recipe_of, release, rows
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ def store(
     committed = tuple(
         release(seq, [recipe_of(chunks)]) for seq, chunks in enumerate(releases, 1)
     )
-    return InPlaceStore(WHO, committed, lambda: what, partial(open_published, root))
+    return InPlaceStore(WHO, committed, lambda: what, LocalFiles(root))
 
 
 def write(path: Path, chunks: Sequence[bytes]) -> None:

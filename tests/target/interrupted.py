@@ -93,7 +93,7 @@ def _place(path: Any, directory: int | None) -> str:  # noqa: ANN401 - a path or
 
 def bury(target: Target) -> None:
     """Drop the lock of a run that was cut off, as the end of its process does."""
-    workspace = target._workspace  # type: ignore[attr-defined]
+    workspace = target._workspace
     if workspace._lock is not None:
         os.close(workspace._lock)
         workspace._lock = None

@@ -17,7 +17,8 @@ from bundle.format.recipe import Recipe
 from bundle.format.recipe_builder import ChunkRun, RecipeBuilder
 from bundle.format.recipe_layout import Mode
 from bundle.format.release import Artifact
-from bundle.target.base import Published, require_space
+from bundle.target.base import Published
+from bundle.target.room import require_space
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -6,7 +6,8 @@ import pytest
 
 from bundle.errors import SpaceError, TargetError
 from bundle.format.recipe import Recipe
-from bundle.target.base import Published, require_space
+from bundle.target.base import Published
+from bundle.target.room import require_space
 from bundle.target.tree import TreeTarget
 from tests.target.sample import sample
 

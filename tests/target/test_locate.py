@@ -27,7 +27,9 @@ def test_a_relative_path_is_made_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert parse_target("tree:here").root == tmp_path / "here"
+    target = parse_target("tree:here")
+    assert isinstance(target, TreeTarget)
+    assert target.root == tmp_path / "here"
 
 
 def test_the_two_schemes_differ_by_one_directory() -> None:

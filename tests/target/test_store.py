@@ -11,6 +11,7 @@ import pytest
 from bundle.digest import digest_of
 from bundle.target.ledger import Applied, Given
 from bundle.target.locate import parse_target
+from bundle.target.options import TargetOptions
 from tests.target.sample import ONE, TWO, repository, sample, unpack
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def held(target: Target, item: Sample) -> set[str]:
 def test_everything_a_cache_was_given_is_found(
     tmp_path: Path, scheme: str, *, copy: bool
 ) -> None:
-    target = parse_target(f"{scheme}:{tmp_path / 'hf'}", copy=copy)
+    target = parse_target(f"{scheme}:{tmp_path / 'hf'}", TargetOptions(copy=copy))
     publish(target, CACHE)
-    again = parse_target(f"{scheme}:{tmp_path / 'hf'}", copy=copy)
+    again = parse_target(f"{scheme}:{tmp_path / 'hf'}", TargetOptions(copy=copy))
     # Listings too, though what a client reads there is not what was carried.
     assert held(again, CACHE) == set(CACHE.content)
     (release,) = asyncio.run(again.store().releases())
