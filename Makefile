@@ -8,6 +8,7 @@
 BIN := .venv/bin
 HUBS := 0.25 0.36 1.0
 HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
+CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base
 
 .PHONY: help
 help: ## list the targets
@@ -38,7 +39,8 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 	$(BIN)/deptry bundle
 
 .PHONY: interop
-interop: .venv/.ready $(HUB_READY) ## tests with older releases of huggingface_hub
+interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, and a real Ceph gateway
+	@tools/debian $(CEPH) || true
 	$(BIN)/pytest -n auto -m interop
 
 .PHONY: soak
