@@ -23,8 +23,9 @@ from bundle.format import layout
 from bundle.format.columns import RECORD_SIZE
 from bundle.format.index import VolumeIndex
 from bundle.format.volume import parse_volume_tail
-from bundle.limits import MAX_ENVELOPE, SHARD
+from bundle.limits import MAX_APPROVAL, MAX_ENVELOPE, SHARD
 from bundle.medium.files import read_whole
+from bundle.medium.reader import read_approvals, read_trust
 from bundle.store.base import Committed
 from bundle.trust.envelope import parse
 
@@ -174,4 +175,22 @@ def _release(opened: OpenBundle) -> Committed:
         digest=str(opened.digest),
         recipes=tuple(one.recipe.digest for one in release.artifacts),
         envelope=envelope,
+        papers=_papers(opened),
     )
+
+
+def _papers(opened: OpenBundle) -> dict[str, bytes]:
+    """Return what came beside the release, for whoever sends it on (rule 50.4.4)."""
+    approval = read_whole(opened.path / layout.APPROVAL, MAX_APPROVAL)
+    opened.manifest.approval.check(approval, layout.APPROVAL)
+    trust = opened.trust
+    newest = {"root": trust.root.version, "roles": trust.roles.version}
+    return {
+        layout.APPROVAL: approval,
+        **read_approvals(opened.path, trust),
+        **{
+            f"{layout.TRUST}/{name}": data
+            for name, data in read_trust(opened.path).items()
+            if int(name.partition(".")[0]) <= newest[name.split(".")[1]]
+        },
+    }

@@ -65,6 +65,10 @@ def test_every_chunk_of_a_bundle_is_read_again(site: Site, tmp_path: Path) -> No
     (release,) = asyncio.run(store.releases())
     assert release.digest == report.release
     assert release.envelope == (bundle / "release.json").read_bytes()
+    assert store.papers.load(release.digest) == {
+        name: (bundle / name).read_bytes()
+        for name in ("approval.md", "trust/1.root.json", "trust/1.roles.json")
+    }
     opened = open_bundle(bundle, site.stateless, site.now)
     for digest, recipe in opened.recipes.items():
         assert asyncio.run(store.recipe(digest)) == bytes(recipe.data)

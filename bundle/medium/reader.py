@@ -179,9 +179,9 @@ def open_bundle(
         _refuse_unfinished(directory)
     trust = load_trust(choice, read_trust(path), clock, keep=keep)
     data = read_whole(path / layout.RELEASE, MAX_ENVELOPE)
-    approvals = _read_approvals(path, trust)
+    approvals = read_approvals(path, trust)
     with naming(layout.RELEASE):
-        signed = trust.verify_release(data, approvals)
+        signed = trust.verify_release(data, approvals.values())
     envelope = read_whole(path / layout.MANIFEST, MAX_ENVELOPE)
     with naming(layout.MANIFEST):
         described = trust.verify_manifest(envelope)
@@ -268,16 +268,22 @@ def read_trust(path: Path) -> dict[str, bytes]:
     }
 
 
-def _read_approvals(path: Path, trust: Trust) -> list[bytes]:
-    """Return the detached signatures of approvers; a damaged one counts as none."""
+def read_approvals(path: Path, trust: Trust) -> dict[str, bytes]:
+    """Return the detached signatures of approvers beside a release, by name.
+
+    Whether they are right is not asked; one of no valid form counts as none.
+
+    Raises:
+        StoreError: the medium cannot be read.
+    """
     approvers = trust.roles.by_name.get(APPROVER)
-    found: list[bytes] = []
+    found: dict[str, bytes] = {}
     for key in () if approvers is None else approvers.keys:
         name = f"{layout.SIGNATURES}/{key.keyid}.json"
         with contextlib.suppress(FormatError, IntegrityError, MissingError):
             data = read_whole(path / name, MAX_DETACHED_SIGNATURE)
             parse_detached(data)
-            found.append(data)
+            found[name] = data
     return found
 
 

@@ -8,11 +8,11 @@ committed, and only what a committed release uses is kept for good.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -53,7 +53,8 @@ class Committed:
     ``stream`` is the stream's id and ``name`` its label, ``digest`` names the
     release and ``recipes`` those of its artifacts, in their order, as digest
     texts. ``envelope`` is the signed release as it came, empty in a store that
-    keeps only its digest.
+    keeps only its digest. ``papers`` are what came beside it, for whoever sends it
+    on: approval.md, detached signatures and trust files, by their names in a bundle.
     """
 
     stream: str
@@ -62,6 +63,7 @@ class Committed:
     digest: str
     recipes: tuple[str, ...]
     envelope: bytes = b""
+    papers: Mapping[str, bytes] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,7 @@ def _delete(store: LocalStore, marked: _Marked, sizes: Sizes) -> None:
                 path.unlink(missing_ok=True)
             if directory.is_dir():
                 flush_directory(directory)
+    store.papers.trim(kept)
     for pack, (chunks, *_) in sizes.items():
         if not chunks:
             store.vault.packs.remove(pack)

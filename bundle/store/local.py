@@ -16,6 +16,7 @@ from bundle.errors import IntegrityError, NotFoundError, StoreError
 from bundle.format.recipe import Recipe
 from bundle.store.base import Capabilities, Committed, Identity, Store
 from bundle.store.collect import collect
+from bundle.store.papers import Papers
 from bundle.store.place import Place, make_place
 from bundle.store.pointers import Pointers
 from bundle.store.use import check_held, check_recipe, order
@@ -48,6 +49,7 @@ class LocalStore(Store):
         self.place = Place(root)
         self.vault = Vault(self.place)
         self.pointers = Pointers(self.place.commits)
+        self.papers = Papers(self.place.papers)
 
     @classmethod
     def make(cls, root: Path) -> Self:
@@ -130,7 +132,7 @@ class LocalStore(Store):
         return self.place.releases / f"{Digest.parse(digest).raw.hex()}.json"
 
     async def releases(self) -> tuple[Committed, ...]:
-        """Return the releases held whole.
+        """Return the releases held whole; what came with one is in ``papers``.
 
         Raises:
             FormatError: a commit pointer is damaged.
@@ -213,7 +215,9 @@ class LocalStore(Store):
         before = self.place.identity()
         await check_held(self, release)
         known = {pointer.release.digest for pointer in self.pointers.whole()}
-        if release.digest not in known:
+        if release.digest in known:
+            await asyncio.to_thread(self.papers.keep, release.digest, release.papers)
+        else:
             path = await asyncio.to_thread(self._commit, release)
             if self.place.identity() != before:
                 await self._check_again(release, path)
@@ -223,6 +227,7 @@ class LocalStore(Store):
         if release.envelope:
             make_directory(self.place.releases)
             write_file(self.release_path(release.digest), release.envelope)
+        self.papers.keep(release.digest, release.papers)
         return self.pointers.write(release)
 
     async def _check_again(self, release: Committed, path: Path) -> None:

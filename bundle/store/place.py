@@ -9,6 +9,7 @@
     indexes/NAME.bdx            index segments
     recipes/DIGEST.bdr          recipes
     releases/DIGEST.json        releases, in their envelopes
+    papers/DIGEST/              what came with them: approval.md, sig/, trust/
     commits/NNNNNNNNNN-DIGEST   the releases held whole
     tmp/                        what is being written
 """
@@ -56,6 +57,7 @@ class Place:
         self.indexes = root / "indexes"
         self.recipes = root / "recipes"
         self.releases = root / "releases"
+        self.papers = root / "papers"
         self.commits = root / "commits"
         self._lock = -1
         self.identity()
@@ -181,6 +183,8 @@ class Place:
             for directory in named:
                 for path in directory.glob(".*.tmp"):
                     path.unlink(missing_ok=True)
+            for path in self.papers.glob("*/**/.*.tmp"):
+                path.unlink(missing_ok=True)
 
 
 def make_place(root: Path) -> Place:
