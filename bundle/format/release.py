@@ -25,6 +25,7 @@ from bundle.limits import (
     MAX_PATH_DEPTH,
     MAX_RECIPES,
 )
+from bundle.oci.references import Reference
 from bundle.paths import check_path, check_slug, collision_key
 from bundle.wire import convert, parse_json, read_moment, write_json
 
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
     from bundle.format.recipe import Recipe
 
-KINDS: Final = ("hf-model", "hf-dataset", "hf-space", "hf-kernel", "tree")
+OCI_KINDS: Final = ("helm-chart", "oci-artifact", "oci-image")
+"""The kinds that are image layouts, called by references (spec §90)."""
+
+KINDS: Final = ("hf-model", "hf-dataset", "hf-space", "hf-kernel", "tree", *OCI_KINDS)
 """The kinds of artifact that format 1 gives a meaning to."""
 
 GENESIS: Final = "genesis"
@@ -68,11 +72,12 @@ class TrustVersion(msgspec.Struct, frozen=True):
         check_count(self.roles, rule="8.3.6", least=1)
 
 
-class Artifact(msgspec.Struct, frozen=True, rename="camel"):
+class Artifact(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One thing the stream holds; ``bytes``, ``files`` and ``chunks`` of its recipe.
 
     ``source`` and ``revision`` say where it came from, ``licence`` what its
-    source calls its licence, ``warnings`` what a reviewer should know.
+    source calls its licence, ``warnings`` what a reviewer should know, ``notes``
+    what else is worth telling, such as the platforms of an image.
     """
 
     kind: str
@@ -85,15 +90,26 @@ class Artifact(msgspec.Struct, frozen=True, rename="camel"):
     chunks: int
     licence: str | None
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_slug(self.kind, rule="8.4.1")
-        check_path(self.name, rule="8.4.2")
+        if self.kind in OCI_KINDS:
+            Reference.parse(self.name, rule="90.1.1")
+        else:
+            check_path(self.name, rule="8.4.2")
         self.recipe.check_type(RECIPE, rule="8.4.3")
         for count in (self.bytes, self.files, self.chunks):
             check_count(count, rule="8.4.4")
-        for text in (self.source, self.revision, self.licence or "", *self.warnings):
+        more = (*self.warnings, *self.notes)
+        for text in (self.source, self.revision, self.licence or "", *more):
             check_text(text, rule="8.4.5")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What no two artifacts of a release share (rule 8.4.6)."""
+        is_reference = self.kind in OCI_KINDS
+        return self.kind, self.name if is_reference else collision_key(self.name)
 
     def check_recipe(self, recipe: Recipe, budgets: Budgets) -> None:
         """Refuse a recipe that holds anything else than the release promises.
@@ -257,8 +273,7 @@ def _check_artifacts(artifacts: tuple[Artifact, ...]) -> None:
             raise FormatError(
                 f"artifact {after} is not above the one before it", rule="8.4.6"
             )
-    keys = {(kind, collision_key(name)) for kind, name in names}
-    if len(keys) != len(names):
+    if len({artifact.key for artifact in artifacts}) != len(names):
         raise FormatError("the names of two artifacts collide", rule="8.4.6")
 
 

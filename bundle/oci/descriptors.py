@@ -1,4 +1,4 @@
-"""How OCI says which bytes are meant: media type, digest, size (spec §80.2)."""
+"""How OCI says which bytes are meant: media type, digest, size (spec §90.2)."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     def __post_init__(self) -> None:
         BlobDigest.parse(self.digest)
         if not 0 <= self.size <= MAX_INTEGER:
-            raise FormatError(f"{self.size} is not a size", rule="80.2.2")
+            raise FormatError(f"{self.size} is not a size", rule="90.2.2")
         if _MEDIA_TYPE.fullmatch(self.media_type) is None:
             raise FormatError(
-                f"not a media type: {self.media_type[:80]!r}", rule="80.2.2"
+                f"not a media type: {self.media_type[:80]!r}", rule="90.2.2"
             )
 
     @classmethod
@@ -70,6 +70,6 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
         """Refuse ``data`` unless these are the bytes described.
 
         Raises:
-            IntegrityError: the size or the digest is another (rule 80.2.3).
+            IntegrityError: the size or the digest is another (rule 90.2.3).
         """
         self.blob.check(data, self.size, self.digest)

@@ -1,13 +1,13 @@
 """Digests as OCI writes them: an algorithm, a colon, hexadecimal digits.
 
 A digest becomes a path only through ``BlobDigest``, which has checked every
-character of it: ``sha256:../../x`` never names a file (rule 80.2.1).
+character of it: ``sha256:../../x`` never names a file (rule 90.2.1).
 
 >>> BlobDigest.parse("sha256:" + "0" * 64).path
 'blobs/sha256/0000000000000000000000000000000000000000000000000000000000000000'
 >>> BlobDigest.parse("sha256:../../x")
 Traceback (most recent call last):
-bundle.errors.FormatError: not a digest: 'sha256:../../x' (rule 80.2.1)
+bundle.errors.FormatError: not a digest: 'sha256:../../x' (rule 90.2.1)
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class BlobDigest:
         """Read the text form.
 
         Raises:
-            FormatError: it is not one, or of another algorithm (rule 80.2.1).
+            FormatError: it is not one, or of another algorithm (rule 90.2.1).
         """
         match = _GRAMMAR.fullmatch(text)
         if match is None:
-            raise FormatError(f"not a digest: {text[:_SHOWN]!r}", rule="80.2.1")
+            raise FormatError(f"not a digest: {text[:_SHOWN]!r}", rule="90.2.1")
         return cls(match[1] or match[3], match[2] or match[4])
 
     @classmethod
@@ -88,14 +88,14 @@ class BlobDigest:
         """Refuse ``data`` unless it has this digest and ``size`` bytes.
 
         Raises:
-            IntegrityError: the size or the digest is another (rule 80.2.3).
+            IntegrityError: the size or the digest is another (rule 90.2.3).
         """
         if len(data) != size:
             raise IntegrityError(
-                f"{name}: {len(data)} bytes where {size} were promised", rule="80.2.3"
+                f"{name}: {len(data)} bytes where {size} were promised", rule="90.2.3"
             )
         if not self.matches(data):
-            raise IntegrityError(f"{name}: its content is not {self}", rule="80.2.3")
+            raise IntegrityError(f"{name}: its content is not {self}", rule="90.2.3")
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

@@ -1,4 +1,4 @@
-"""Image layouts: ``oci-layout``, ``index.json`` and the blobs (spec §80.6).
+"""Image layouts: ``oci-layout``, ``index.json`` and the blobs (spec §90.6).
 
 An artifact in a bundle is a layout of one image: its index.json names the image
 first, and then what travels with it.
@@ -39,12 +39,12 @@ def check_marker(data: bytes) -> None:
     """Refuse a layout of another version.
 
     Raises:
-        FormatError: it is not 1.x (rule 80.6.1).
+        FormatError: it is not 1.x (rule 90.6.1).
     """
-    document = parse_json(data, limit=4096, rule="80.6.1")
-    version = convert(document, _Marker, rule="80.6.1").image_layout_version
+    document = parse_json(data, limit=4096, rule="90.6.1")
+    version = convert(document, _Marker, rule="90.6.1").image_layout_version
     if not version.startswith("1."):
-        raise FormatError(f"an image layout of version {version[:20]!r}", rule="80.6.1")
+        raise FormatError(f"an image layout of version {version[:20]!r}", rule="90.6.1")
 
 
 def parse_index(data: bytes, *, limit: int = MAX_OCI_LAYOUT_INDEX) -> Index:
@@ -52,11 +52,11 @@ def parse_index(data: bytes, *, limit: int = MAX_OCI_LAYOUT_INDEX) -> Index:
 
     Raises:
         LimitError: it is over ``limit`` bytes.
-        FormatError: it is no index (rules 80.3).
+        FormatError: it is no index (rules 90.3).
     """
     document = manifests.parse(data, OCI_INDEX, limit=limit)
     if not isinstance(document, Index):
-        raise FormatError("index.json is no index", rule="80.6.2")
+        raise FormatError("index.json is no index", rule="90.6.2")
     return document
 
 
@@ -91,7 +91,7 @@ def name_of(one: Descriptor, place: str) -> Reference | None:
     repository that stands for the layout.
 
     Raises:
-        FormatError: the entry has a name that is none (rule 80.1.1).
+        FormatError: the entry has a name that is none (rule 90.1.1).
     """
     whole = one.annotation(CONTAINERD_NAME)
     text = one.annotation(REF_NAME) or ""

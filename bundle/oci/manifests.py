@@ -1,4 +1,4 @@
-"""Manifests and indexes: strict to read, kept byte for byte (spec §80.3).
+"""Manifests and indexes: strict to read, kept byte for byte (spec §90.3).
 
 ``parse`` says what a manifest refers to. It never rewrites one: what crosses is
 the bytes that were read, since their digest is the image's name.
@@ -95,28 +95,28 @@ def parse(data: bytes, media_type: str, *, limit: int = MAX_OCI_MANIFEST) -> Doc
     Raises:
         LimitError: over ``limit`` bytes (4 MiB), or nested too deep.
         FormatError: a manifest of schema 1, a member that is there twice, a type
-            other than was said, or a digest or size that is none (rules 80.3).
+            other than was said, or a digest or size that is none (rules 90.3).
     """
     if media_type in media_types.SCHEMA_1:
         raise _schema_1()
-    document = parse_json(data, limit=limit, rule="80.3.1")
-    head = convert(document, _Head, rule="80.3.2")
+    document = parse_json(data, limit=limit, rule="90.3.1")
+    head = convert(document, _Head, rule="90.3.2")
     if head.schema_version == 1:
         raise _schema_1()
     if head.schema_version != _SCHEMA:
-        raise FormatError(f"schema version {head.schema_version}", rule="80.3.2")
+        raise FormatError(f"schema version {head.schema_version}", rule="90.3.2")
     if head.media_type not in ("", media_type):
         raise FormatError(
             f"a manifest that calls itself {head.media_type[:80]!r} where "
             f"{media_type[:80]!r} was promised",
-            rule="80.3.3",
+            rule="90.3.3",
         )
     _one_meaning(document)
     if media_types.is_index(media_type):
-        return convert(document, Index, rule="80.3.2")
+        return convert(document, Index, rule="90.3.2")
     if media_types.is_manifest(media_type):
-        return convert(document, Manifest, rule="80.3.2")
-    raise FormatError(f"{media_type[:80]!r} is no manifest", rule="80.3.3")
+        return convert(document, Manifest, rule="90.3.2")
+    raise FormatError(f"{media_type[:80]!r} is no manifest", rule="90.3.3")
 
 
 def serialize(document: Document) -> bytes:
@@ -133,20 +133,20 @@ def _one_meaning(document: object) -> None:
     """Refuse what one reader takes for an index and another for an image.
 
     Raises:
-        FormatError: it lists manifests and layers (rule 80.3.4).
+        FormatError: it lists manifests and layers (rule 90.3.4).
     """
     if (
         isinstance(document, dict)
         and "manifests" in document
         and not {"layers", "config", "fsLayers"}.isdisjoint(document)
     ):
-        raise FormatError("both an index and a manifest", rule="80.3.4")
+        raise FormatError("both an index and a manifest", rule="90.3.4")
 
 
 def _schema_1() -> FormatError:
     return FormatError(
         "a manifest of schema 1, which has no digest of its own that survives a copy",
-        rule="80.3.5",
+        rule="90.3.5",
         advice="push the image again with a current engine, or copy it once with "
         "skopeo copy --format v2s2",
     )

@@ -1,4 +1,4 @@
-"""Media types that decide how a blob is understood (spec §80.2).
+"""Media types that decide how a blob is understood (spec §90.2).
 
 Everything that is not named here is carried as it is, and never opened.
 

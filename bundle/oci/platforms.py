@@ -1,4 +1,4 @@
-"""Which machines a manifest is for: ``os/architecture[/variant]`` (spec §80.4).
+"""Which machines a manifest is for: ``os/architecture[/variant]`` (spec §90.4).
 
 >>> Platform.parse("linux/arm64").matches(Platform("linux", "arm64", "v8"))
 True
@@ -41,7 +41,7 @@ class Platform(msgspec.Struct, frozen=True):
             raise FormatError(
                 f"{text[:80]!r} is no platform: write os/architecture[/variant], "
                 "as linux/amd64",
-                rule="80.4.1",
+                rule="90.4.1",
             )
         return cls(match[1], match[2], match[3] or "")
 

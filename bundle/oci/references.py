@@ -1,4 +1,4 @@
-"""What images are called: ``[REGISTRY/]REPOSITORY[:TAG][@DIGEST]`` (spec §80.1).
+"""What images are called: ``[REGISTRY/]REPOSITORY[:TAG][@DIGEST]`` (spec §90.1).
 
 The grammar is that of the registries themselves: a registry is a host with an
 optional port, and the first component is one only if it looks like one.
@@ -10,7 +10,7 @@ optional port, and the first component is one only if it looks like one.
 'docker.io/library/alpine:latest'
 >>> Reference.parse("Alpine")
 Traceback (most recent call last):
-bundle.errors.FormatError: 'Alpine' names no image: ... (rule 80.1.1)
+bundle.errors.FormatError: 'Alpine' names no image: ... (rule 90.1.1)
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Reference:
     digest: BlobDigest | None = None
 
     @classmethod
-    def parse(cls, text: str, *, rule: str = "80.1.1") -> Self:
+    def parse(cls, text: str, *, rule: str = "90.1.1") -> Self:
         """Read a reference.
 
         Raises:
@@ -107,7 +107,7 @@ class Reference:
         return f"{self.name}{tag}{digest}"
 
 
-def check_tag(text: str, *, rule: str = "80.1.1") -> str:
+def check_tag(text: str, *, rule: str = "90.1.1") -> str:
     """Return ``text`` if it may be a tag: 1 to 128 of ``[A-Za-z0-9_.-]``.
 
     Raises:
@@ -118,7 +118,7 @@ def check_tag(text: str, *, rule: str = "80.1.1") -> str:
     return text
 
 
-def check_repository(text: str, *, rule: str = "80.1.1") -> str:
+def check_repository(text: str, *, rule: str = "90.1.1") -> str:
     """Return ``text`` if it may be a repository, without a registry.
 
     Raises:
@@ -129,7 +129,7 @@ def check_repository(text: str, *, rule: str = "80.1.1") -> str:
     return text
 
 
-def check_registry(text: str, *, rule: str = "80.1.1") -> str:
+def check_registry(text: str, *, rule: str = "90.1.1") -> str:
     """Return ``text`` if it may be a registry: a host and perhaps a port.
 
     Raises:

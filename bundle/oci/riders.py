@@ -1,4 +1,4 @@
-"""What travels with an image because it is about it (spec §80.5).
+"""What travels with an image because it is about it (spec §90.5).
 
 cosign keeps signatures, attestations and lists of parts under tags made from
 the image's digest. OCI 1.1 has a manifest name its ``subject``; a registry

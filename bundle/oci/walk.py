@@ -1,4 +1,4 @@
-"""Everything that a reference needs, found by reading manifests (spec §80.4).
+"""Everything that a reference needs, found by reading manifests (spec §90.4).
 
 ``walk`` goes down from one descriptor: an index to its manifests, a manifest to
 its config and layers. It opens what it knows how to read and takes the rest as
@@ -63,8 +63,8 @@ def walk(
     about them; a manifest that is the root itself is taken whatever it is for.
 
     Raises:
-        LimitError: it is nested too deep or has too many manifests (rule 80.4.3).
-        FormatError: a manifest is none, or one leads to itself (rule 80.4.2).
+        LimitError: it is nested too deep or has too many manifests (rule 90.4.3).
+        FormatError: a manifest is none, or one leads to itself (rule 90.4.2).
     """
     walker = _Walker(read, platforms, Needs() if needs is None else needs)
     walker.visit(root, ())
@@ -83,10 +83,10 @@ class _Walker:
 
     def visit(self, one: Descriptor, above: tuple[str, ...]) -> None:
         if one.digest in above:
-            raise FormatError(f"the index {one.digest} leads to itself", rule="80.4.2")
+            raise FormatError(f"the index {one.digest} leads to itself", rule="90.4.2")
         if len(above) > MAX_OCI_NESTING:
             raise LimitError(
-                f"{one.digest}: nested over {MAX_OCI_NESTING} levels", rule="80.4.3"
+                f"{one.digest}: nested over {MAX_OCI_NESTING} levels", rule="90.4.3"
             )
         if one.digest in self.needs.documents:
             return
@@ -107,7 +107,7 @@ class _Walker:
             self.visit(child, (*above, one.digest))
         self.needs.documents[one.digest] = (one, document)
         if len(self.needs.documents) > MAX_OCI_MANIFESTS:
-            raise LimitError(f"over {MAX_OCI_MANIFESTS} manifests", rule="80.4.3")
+            raise LimitError(f"over {MAX_OCI_MANIFESTS} manifests", rule="90.4.3")
 
     def _chosen(self, children: tuple[Descriptor, ...]) -> list[Descriptor]:
         """Return the manifests of an index that the platforms take."""

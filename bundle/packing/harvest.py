@@ -85,6 +85,7 @@ def _ready(artifact: SourceArtifact, found: dict[str, Intake]) -> Harvest:
         chunks=recipe.chunks,
         licence=artifact.licence,
         warnings=artifact.warnings,
+        notes=artifact.notes,
     )
     return Harvest(entry, data, recipe, artifact.problems)
 

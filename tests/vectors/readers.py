@@ -27,6 +27,8 @@ from bundle.format.shards import Shards
 from bundle.format.stream import Entry, entry_name
 from bundle.format.volume import parse_volume_header, parse_volume_tail
 from bundle.format.want import Want, want_name
+from bundle.oci import manifests as images
+from bundle.oci.references import Reference
 from bundle.paths import check_distinct, check_path, check_slug
 from bundle.wire import parse_json, read_json, read_moment, write_json
 from spec.vectors.generator.container import Vector, joined
@@ -86,6 +88,21 @@ def read_document(vector: Vector) -> dict[str, Any]:
 def read_descriptor(vector: Vector) -> Any:  # noqa: ANN401 - JSON
     found = read_json(body(vector), Descriptor, limit=SHOWN, rule="2.5")
     return json.loads(write_json(found))
+
+
+def read_reference(vector: Vector) -> dict[str, Any]:
+    found = Reference.parse(text(vector))
+    return {
+        "registry": found.registry,
+        "repository": found.repository,
+        "tag": found.tag,
+        "digest": None if found.digest is None else str(found.digest),
+    }
+
+
+def read_image(vector: Vector) -> dict[str, Any]:
+    found = images.parse(body(vector), vector.given["mediaType"])
+    return {"needs": [one.digest for one in (*found.blobs, *found.children)]}
 
 
 def read_volume_header(vector: Vector) -> dict[str, Any]:
@@ -288,6 +305,8 @@ READERS: Mapping[str, Callable[[Vector, Path], Any]] = {
     "time": _plain(read_time),
     "json": _plain(read_document),
     "descriptor": _plain(read_descriptor),
+    "reference": _plain(read_reference),
+    "image": _plain(read_image),
     "volume_header": _plain(read_volume_header),
     "frame": _plain(read_frame),
     "index": _plain(read_index),

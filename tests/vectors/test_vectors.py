@@ -28,7 +28,7 @@ CUT = (
     *("json", "digest", "time", "descriptor", "shards", "volume_header", "frame"),
     *("index", "tail", "volume", "payload", "recipe", "recipes", "release"),
     *("manifest", "envelope", "signature", "key", "root", "receipt", "want"),
-    *("parity_record", "parity_head"),
+    *("parity_record", "parity_head", "image"),
 )
 """Kinds that are never good when something is missing or follows."""
 

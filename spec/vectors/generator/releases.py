@@ -82,8 +82,17 @@ def _good() -> Iterator[Vector]:
     document = release(features=features)
     yield _accepted("with_optional_features", "8.2.2 8.2.3", document, comment)
     comment = "A reader that has no use for it says so; its form is right."
-    document = release([artifact(kind="oci-image")])
+    document = release([artifact(kind="wallpaper")])
     yield _accepted("of_a_kind_nobody_knows", "8.4.1", document, comment)
+    notes = ["platforms: linux/amd64, linux/arm64"]
+    images = release(
+        [
+            artifact(kind="oci-image", name=name, notes=notes)
+            for name in ("ghcr.io/acme/tiny:V1", "ghcr.io/acme/tiny:v1", "tiny")
+        ]
+    )
+    comment = "Names of images are references; case counts in a tag; with notes."
+    yield _accepted("of_images", "90.1.1 8.4.2 8.4.6", images, comment)
     document = release()
     extended = replaced(document, "predicate.artifacts.0.shine", 1)
     data = dumps({"$comment": "hello", **extended})
@@ -250,6 +259,12 @@ CHANGES: Final[Mapping[str, tuple[str, str, Any, str]]] = {
         "\x1b[2Jhttps://huggingface.co",
         "It clears the screen.",
     ),
+    "an_escape_character_in_a_note": (
+        "8.4.5",
+        _A + "notes",
+        ["platforms: \x1b[8mlinux/amd64"],
+        "It hides what follows.",
+    ),
     "a_direction_of_writing_in_a_licence": (
         "8.4.5",
         _A + "licence",
@@ -309,6 +324,21 @@ def _built() -> dict[str, tuple[str, Body, str] | tuple[str, Body, str, str]]:
             "Upper case.",
         ),
         "a_name_that_leads_out": ("8.4.2 2.3.2", of(artifact(name="../tiny")), "By .."),
+        "an_image_of_upper_case": (
+            "90.1.1 8.4.2",
+            of(artifact(kind="oci-image", name="ghcr.io/Acme/tiny:v1")),
+            "A repository is in lower case.",
+        ),
+        "a_tag_of_129_characters": (
+            "90.1.1 8.4.2",
+            of(artifact(kind="helm-chart", name=f"acme/tiny:{'v' * 129}")),
+            "One too many.",
+        ),
+        "a_digest_that_leads_out": (
+            "90.1.1 90.2.1",
+            of(artifact(kind="oci-artifact", name="acme/tiny@sha256:../../tiny")),
+            "It would become a path.",
+        ),
         "a_name_of_a_device": (
             "8.4.2 2.3.6",
             of(artifact(name="acme/nul")),
