@@ -122,7 +122,8 @@ async def check_volumes(opened: OpenBundle, jobs: int, reporter: Reporter) -> As
     with opened.volumes() as volumes:
         assembly = await _assemble(opened, volumes, contents, jobs, reporter)
     reporter.finished()
-    if not np.isin(keys_of(assembly.lacking()), keys_of(opened.required)).all():
+    lacking = keys_of(assembly.lacking())
+    if len(lacking) and not np.isin(lacking, keys_of(opened.required)).all():
         assembly.check_complete()
     return assembly
 

@@ -56,6 +56,8 @@ def _run(options: argparse.Namespace, output: Output) -> None:
 
     from bundle.cli.session import Session
 
+    # numpy's linear algebra is not used; its threads would spin while we start.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _log(output)
     _take_sigterm_for_an_interrupt()
     session = Session(

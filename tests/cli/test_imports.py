@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 SLOW = frozenset(
     {
+        "aiobotocore",
         "aiohttp",
         "asyncio",
         "blake3",
+        "boto3",
+        "botocore",
         "cryptography",
         "httpx",
         "huggingface_hub",
