@@ -20,9 +20,9 @@ from bundle.flow.crew import see_through
 from bundle.format import layout
 from bundle.format.approval import Before, render
 from bundle.format.release import Budgets, Release, Stream, TrustVersion
-from bundle.limits import MAX_VOLUME, MIN_VOLUME
+from bundle.medium.spread import check_sizes
 from bundle.medium.writer import BundleWriter, Payload
-from bundle.packing.filling import fill_directory, fill_payload, read_want
+from bundle.packing.filling import fill_payload, read_want
 from bundle.packing.harvest import Harvest, merged
 from bundle.packing.holdings import (
     UNKNOWN,
@@ -33,6 +33,7 @@ from bundle.packing.holdings import (
 )
 from bundle.packing.lineage import Lineage, trace
 from bundle.packing.listing import Listing, gather
+from bundle.packing.naming import spare_directory
 from bundle.packing.reading import Reading, Taken, required_ids
 from bundle.packing.report import (
     ArtifactReport,
@@ -149,16 +150,7 @@ def _left_behind(
 
 def _check(request: PackRequest) -> None:
     """Refuse what contradicts itself before anything is looked at."""
-    if not MIN_VOLUME <= request.volume_size <= MAX_VOLUME:
-        raise UsageError(
-            f"a volume has {MIN_VOLUME} to {MAX_VOLUME} bytes, "
-            f"not {request.volume_size}"
-        )
-    if request.media_size is not None and request.media_size < request.volume_size:
-        raise UsageError(
-            "a volume does not fit on a medium",
-            advice="choose a larger --media-size or a smaller --volume-size",
-        )
+    check_sizes(request.volume_size, request.media_size)
     request.far.check()
     if request.fill is not None and (
         request.add or request.after is not None or request.far != UNKNOWN
@@ -316,7 +308,9 @@ async def _fill(
     reading = Reading(reporter, request.jobs, request.keep_going, fill.leaves_out)
     writer = None
     if not request.dry_run:
-        directory = fill_directory(request.out, request.stream, fill.past.seq)
+        directory = spare_directory(
+            request.out, request.stream, fill.past.seq, "fill"
+        )
         writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
         taken = await reading.take(listing, writer.volumes if writer else None)

@@ -10,10 +10,10 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from bundle.errors import MissingError, TargetError
+from bundle.errors import MissingError, TargetError, UsageError
 from bundle.format.approval import size_text
 from bundle.format.layout import volume_name
-from bundle.limits import KIB
+from bundle.limits import KIB, MAX_VOLUME, MIN_VOLUME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +33,23 @@ _CLUSTER: Final = 128 * KIB
 def medium_path(directory: Path, number: int, count: int) -> Path:
     """Return where part ``number`` of ``count`` of a bundle goes (rule 4.10.4)."""
     return directory.with_name(f"{directory.name}-{number}-of-{count}")
+
+
+def check_sizes(volume_size: int, media_size: int | None) -> None:
+    """Refuse sizes that no bundle has, before anything is written.
+
+    Raises:
+        UsageError: volumes are too small or too large, or larger than a medium.
+    """
+    if not MIN_VOLUME <= volume_size <= MAX_VOLUME:
+        raise UsageError(
+            f"a volume has {MIN_VOLUME} to {MAX_VOLUME} bytes, not {volume_size}"
+        )
+    if media_size is not None and media_size < volume_size:
+        raise UsageError(
+            "a volume does not fit on a medium",
+            advice="choose a larger --media-size or a smaller --volume-size",
+        )
 
 
 def share_out(

@@ -43,7 +43,7 @@ from bundle.medium.volumes import ShardHasher, Volumes
 from bundle.trust.envelope import MANIFEST_TYPE, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bundle.format.columns import Bytes
@@ -58,6 +58,7 @@ class Payload:
     ``release`` is the payload that ``envelope`` signs; ``recipes`` are the bytes
     of those carried, in the order of the release's artifacts. ``required`` has
     the sorted ids (n, 32) of the chunks that they use and no volume holds.
+    ``beside`` are further files by name: detached signatures over the release.
     """
 
     release: Release
@@ -66,6 +67,7 @@ class Payload:
     recipes: Sequence[bytes]
     approval: bytes
     required: Bytes = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class BundleWriter:
@@ -130,6 +132,7 @@ class BundleWriter:
                 f"{layout.TRUST}/{name}": one
                 for name, one in signer.trust_files.items()
             },
+            **payload.beside,
             layout.RELEASE: payload.envelope,
             f"{layout.COPY}/{layout.RELEASE}": payload.envelope,
             f"{layout.COPY}/{layout.MANIFEST}": envelope,

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bundle.digest import Digest, digest_of
-from bundle.errors import MissingError, UsageError
+from bundle.errors import MissingError
 from bundle.format.approval import render
 from bundle.format.chunkset import ChunkSet
 from bundle.format.columns import windows
-from bundle.format.layout import MANIFEST, directory_name
 from bundle.format.recipe import Recipe
 from bundle.format.want import Want
 from bundle.limits import MAX_ENVELOPE, MAX_WANT
-from bundle.medium.files import is_there, read_whole
+from bundle.medium.files import read_whole
 from bundle.medium.writer import Payload
 from bundle.packing.history import recall
 from bundle.trust.envelope import parse
@@ -117,19 +116,6 @@ def fill_payload(fill: Fill) -> Payload:
             [one.keyid for one in signed],
         ),
     )
-
-
-def fill_directory(out: Path, stream: str, seq: int) -> Path:
-    """Return the first directory for a fill that holds no finished bundle.
-
-    Raises:
-        UsageError: there are too many.
-    """
-    for number in range(1, 1000):
-        path = out / f"{directory_name(stream, seq)}-fill-{number}"
-        if not is_there(path / MANIFEST):
-            return path
-    raise UsageError(f"{out}: there are 999 fills of release {seq}")
 
 
 def _find(digest: Digest, lineage: Lineage) -> Past:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bundle.format.columns import Words
+    from bundle.format.frame import FrameHeader
 
 _NAME: Final = re.compile(r"([0-9]{10})\.bdv", re.ASCII)
 _MOST: Final = (1 << 32) - 1
@@ -119,6 +120,16 @@ class Packs:
             if len(self._frames) > _KEPT:
                 self._frames.popitem(last=False)
             return plain
+
+    def stored(self, number: int, offset: int) -> tuple[FrameHeader, bytes]:
+        """Return the header and the payload of a frame as a pack stores it.
+
+        Raises:
+            NotFoundError, StoreError: it cannot be read.
+            FormatError, IntegrityError: it is damaged.
+        """
+        with self._lock:
+            return self._open(number).stored(offset)
 
     def close(self) -> None:
         """Give descriptors back."""

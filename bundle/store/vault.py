@@ -100,6 +100,30 @@ class Vault:
         with self.lock:
             return self.index.locate(ids)[0] >= 0
 
+    def frames(self, ids: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the frames that hold ``ids`` (n, 32), once each, as they come up.
+
+        A row is the number of a pack and the byte where the frame begins in it.
+
+        Raises:
+            NotFoundError: a chunk is not held.
+        """
+        found = np.zeros((len(ids), 2), np.int64)
+        if not len(ids):
+            return found
+        with self.lock:
+            where, rows = self.index.locate(ids)
+            lost = np.flatnonzero(where < 0)
+            if len(lost):
+                chunk = ids[int(lost[0])].tobytes().hex()
+                raise NotFoundError(f"chunk {chunk} is not in the store")
+            for number, segment in enumerate(self.index.segments):
+                here = where == number
+                records = segment.table[rows[here]]
+                found[here, 0], found[here, 1] = records["pack"], records["frame"]
+        _, first = np.unique(found, axis=0, return_index=True)
+        return found[np.sort(first)]
+
     def fetch(self, chunk: bytes) -> bytes:
         """Return a chunk, hashed again.
 
