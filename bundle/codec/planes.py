@@ -1,8 +1,8 @@
 """Numbers to byte planes and back (spec §10.3).
 
 Plane 0 holds the least significant byte of every element, after the element was
-rotated left by ``rotate`` bits. The arithmetic runs in blocks that stay in a
-core's cache, and on whole arrays, so that other threads may run meanwhile.
+rotated left by ``rotate`` bits. The arithmetic runs on blocks large enough that the
+calls cost nothing beside it, and other threads may run meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from bundle.limits import KIB
+from bundle.limits import MIB
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,7 +20,7 @@ Bytes: TypeAlias = "npt.NDArray[np.uint8]"
 Words: TypeAlias = "npt.NDArray[Any]"
 """An array of unsigned integers of 1, 2, 4 or 8 bytes."""
 
-_BLOCK: Final = 256 * KIB
+_BLOCK: Final = MIB
 _UNSIGNED: Final = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 _SIGNED: Final = {1: np.int8, 2: np.int16, 4: np.int32, 8: np.int64}
 
@@ -29,17 +29,15 @@ class Scratch:
     """Room for one block of elements; for one thread at a time."""
 
     def __init__(self) -> None:
-        self._one = np.empty(_BLOCK, np.uint8)
-        self._two = np.empty(_BLOCK, np.uint8)
+        self._room = np.empty(_BLOCK, np.uint8)
 
-    def words(self, width: int, count: int) -> tuple[Words, Words]:
-        """Return two arrays of ``count`` elements of ``width`` bytes."""
-        dtype = _UNSIGNED[width]
-        return self._one.view(dtype)[:count], self._two.view(dtype)[:count]
+    def words(self, width: int, count: int) -> Words:
+        """Return an array of ``count`` elements of ``width`` bytes."""
+        return self._room.view(_UNSIGNED[width])[:count]
 
     def flags(self, count: int) -> npt.NDArray[np.bool_]:
-        """Return an array of ``count`` truth values (shares the first room)."""
-        return self._one.view(np.bool_)[:count]
+        """Return an array of ``count`` truth values, in the same room."""
+        return self._room.view(np.bool_)[:count]
 
 
 def words_of(data: Bytes, width: int) -> Words:
@@ -64,9 +62,9 @@ def extract(
         elif plane == 0:
             np.copyto(part, block, casting="unsafe")
         else:
-            shifted, _ = scratch.words(width, block.size)
-            np.right_shift(block, 8 * plane - rotate, out=shifted)
-            np.copyto(part, shifted, casting="unsafe")
+            shift = 8 * plane - rotate
+            dtype = _UNSIGNED[width]
+            np.right_shift(block, shift, out=part, dtype=dtype, casting="unsafe")
 
 
 def join(planes: list[Bytes | int], rotate: int, out: Words, scratch: Scratch) -> None:
@@ -74,29 +72,35 @@ def join(planes: list[Bytes | int], rotate: int, out: Words, scratch: Scratch) -
 
     A plane that is the same byte everywhere may be given as that byte.
     """
-    bits = 8 * out.itemsize
-    step = _BLOCK // out.itemsize
+    width = out.itemsize
+    step = _BLOCK // width
     for start in range(0, out.size, step):
         block = out[start : start + step]
-        words, spare = scratch.words(out.itemsize, block.size)
-        _load(planes[0], start, words)
-        for plane in planes[1:]:
-            # numpy multiplies 16-bit words twice as fast as it shifts them left.
-            np.multiply(words, 256, out=words)
-            if not isinstance(plane, int) or plane:
-                _load(plane, start, spare)
-                np.bitwise_or(words, spare, out=words)
+        parts = [
+            one if isinstance(one, int) else one[start : start + step] for one in planes
+        ]
+        _stack(parts, block)
         if rotate:
-            np.multiply(words, 1 << (bits - 1), out=spare)
-            np.right_shift(words, 1, out=words)
-            np.bitwise_or(words, spare, out=block)
-        else:
-            np.copyto(block, words)
+            # numpy multiplies 16-bit words twice as fast as it shifts them left.
+            low = scratch.words(width, block.size)
+            np.multiply(block, 1 << (8 * width - 1), out=low)
+            np.right_shift(block, 1, out=block)
+            np.bitwise_or(block, low, out=block)
 
 
-def _load(plane: Bytes | int, start: int, words: Words) -> None:
-    """Widen the bytes of ``plane`` from ``start`` on to fill ``words``."""
-    if isinstance(plane, int):
-        words.fill(plane)
-    else:
-        np.copyto(words, plane[start : start + words.size])
+def _stack(planes: list[Bytes | int], out: Words) -> None:
+    """Fill ``out`` from its planes, before the rotation.
+
+    Bytes are widened by the operations that use them, a few thousand at a time.
+    """
+    first, *rest = planes
+    if isinstance(first, int):
+        out.fill(first)
+    elif not rest:
+        np.copyto(out, first)
+    above: Words = out if isinstance(first, int) else first
+    for plane in rest:
+        np.multiply(above, 256, out=out, dtype=_UNSIGNED[out.itemsize])
+        if not isinstance(plane, int) or plane:
+            np.bitwise_or(out, plane, out=out)
+        above = out
