@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundle.cli.fingerprint import print_fingerprint
 from bundle.errors import TrustError
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def show(options: argparse.Namespace, session: Session) -> None:
     Raises:
         TrustError: no root is enrolled.
     """
+    if options.directory is not None:
+        from bundle.cli import ceremony
+
+        ceremony.show(Path(options.directory), options, session)
+        return
     from bundle.state import receiver
 
     root = receiver.enrolled_root(session.state)
@@ -75,13 +81,16 @@ def site_key(options: argparse.Namespace, session: Session) -> None:
     )
     session.output.say(f"site {name}: the key of the role site:{name}")
     session.output.answer(public.raw.hex())
+    session.output.hint(
+        "next, where the root key is: "
+        f"bundle trust role add site:{name} {public.raw.hex()}"
+    )
 
 
 def _print(
     root: Root, marks: list[Mark], options: argparse.Namespace, session: Session
 ) -> None:
     """Print a root, and the newest release of each stream."""
-    from bundle.trust.roles import fingerprint_text
     from bundle.wire import write_moment
 
     output = session.output
@@ -104,7 +113,7 @@ def _print(
     )
     name = "" if root.name is None else f" of {root.name}"
     output.say(f"root {root.version}{name}, expires {write_moment(root.expires)}")
-    output.answer(f"fingerprint {fingerprint_text(root)}")
+    print_fingerprint(root, options, output)
     if marks:
         output.table(
             ("stream", ">release", "digest"),

@@ -6,7 +6,13 @@ from typing import Final
 
 from bundle.cli.units import parse_size
 from bundle.errors import FormatError
-from bundle.limits import GIB, MAX_PARITY_PERCENT, MAX_VOLUME, MIN_VOLUME
+from bundle.limits import (
+    GIB,
+    MAX_PARITY_PERCENT,
+    MAX_SIGNATURES,
+    MAX_VOLUME,
+    MIN_VOLUME,
+)
 
 MAX_JOBS: Final = 256
 """Worker threads of one run: each owns its buffers."""
@@ -66,6 +72,15 @@ def releases(text: str) -> int:
         ValueError: it is not one.
     """
     return _whole(text, 0, MAX_OVERLAP)
+
+
+def threshold(text: str) -> int:
+    """Return how many keys have to sign.
+
+    Raises:
+        ValueError: it is not a number of signatures that a file can have.
+    """
+    return _whole(text, 1, MAX_SIGNATURES)
 
 
 def kept(text: str) -> int:

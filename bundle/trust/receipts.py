@@ -58,7 +58,8 @@ def read_receipt(data: bytes, roles: Roles | None) -> ReadReceipt:
         return ReadReceipt(receipt, ())
     warning = (
         f"the receipt of site {receipt.site} is not verified: the roles do not name "
-        "that site; to enrol it, run 'bundle trust site-key' there and give the key "
-        f"to the role {SITE_PREFIX}{receipt.site}"
+        "that site; to enrol it, run 'bundle trust site-key "
+        f"--site {receipt.site}' there and here 'bundle trust role add "
+        f"{SITE_PREFIX}{receipt.site} KEY'"
     )
     return ReadReceipt(receipt, (warning,))

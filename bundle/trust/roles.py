@@ -101,6 +101,20 @@ class Role:
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What a root or a roles file says, before anyone believes it.
+
+    ``by_name`` has its roles; ``expires`` is in seconds since 1970; ``name`` is
+    the label that a root carries.
+    """
+
+    version: int
+    expires: int
+    name: str | None
+    by_name: Mapping[str, Role]
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """A verified trust root; ``data`` are the bytes of its file."""
 
@@ -134,6 +148,45 @@ class Roles:
             ) from None
 
 
+def parse_root(data: bytes) -> Contents:
+    """Return what a root file says, signed or not.
+
+    Raises:
+        FormatError: not a root file as §22 allows it.
+        TrustError: a bad key.
+    """
+    signed = read_json(data, _RootFile, limit=MAX_TRUST_FILE, rule="22.2.1").signed
+    keys = _read_keys(signed.keys)
+    return Contents(
+        version=signed.version,
+        expires=read_moment(signed.expires, rule="22.1.3"),
+        name=None if signed.name is None else check_slug(signed.name, rule="22.2.6"),
+        by_name={
+            name: _read_role(name, role, keys) for name, role in signed.roles.items()
+        },
+    )
+
+
+def parse_roles(data: bytes) -> Contents:
+    """Return what a roles file says, signed or not.
+
+    Raises:
+        FormatError: not a roles file as §22 allows it.
+        TrustError: a bad key, or one that both packs and approves.
+    """
+    signed = read_json(data, _RolesFile, limit=MAX_TRUST_FILE, rule="22.3.1").signed
+    keys = _read_keys(signed.delegations.keys)
+    roles: dict[str, Role] = {}
+    for item in signed.delegations.roles:
+        check_role_name(item.name)
+        if item.name in roles:
+            raise FormatError(f"role {item.name!r} is there twice", rule="22.3.2")
+        roles[item.name] = _read_role(item.name, item, keys)
+    _check_separate(roles)
+    expires = read_moment(signed.expires, rule="22.1.3")
+    return Contents(signed.version, expires, None, roles)
+
+
 def read_root(data: bytes) -> Root:
     """Return a root that meets its own threshold: fit to be enrolled, not yet trusted.
 
@@ -143,14 +196,11 @@ def read_root(data: bytes) -> Root:
     """
     from bundle.trust import metadata  # noqa: PLC0415 - slow to import
 
-    signed = read_json(data, _RootFile, limit=MAX_TRUST_FILE, rule="22.2.1").signed
-    keys = _read_keys(signed.keys)
-    for name, role in signed.roles.items():
-        _read_role(name, role, keys)
+    said = parse_root(data)
     root = Root(
-        version=signed.version,
-        expires=read_moment(signed.expires, rule="22.1.3"),
-        name=None if signed.name is None else check_slug(signed.name, rule="22.2.6"),
+        version=said.version,
+        expires=said.expires,
+        name=said.name,
         fingerprint=digest_of(metadata.signed_bytes(data)),
         data=data,
     )
@@ -188,19 +238,10 @@ def read_roles(root: Root, data: bytes) -> Roles:
     """
     from bundle.trust import metadata  # noqa: PLC0415 - slow to import
 
-    signed = read_json(data, _RolesFile, limit=MAX_TRUST_FILE, rule="22.3.1").signed
-    keys = _read_keys(signed.delegations.keys)
-    roles: dict[str, Role] = {}
-    for item in signed.delegations.roles:
-        _check_role_name(item.name)
-        if item.name in roles:
-            raise FormatError(f"role {item.name!r} is there twice", rule="22.3.2")
-        roles[item.name] = _read_role(item.name, item, keys)
-    _check_separate(roles)
-    expires = read_moment(signed.expires, rule="22.1.3")
+    said = parse_roles(data)
     verification = metadata.verification(root.data, "targets", data)
-    _require(verification, f"roles {signed.version} by root {root.version}", "22.3.3")
-    return Roles(signed.version, expires, roles, data)
+    _require(verification, f"roles {said.version} by root {root.version}", "22.3.3")
+    return Roles(said.version, said.expires, said.by_name, data)
 
 
 def fingerprint_text(root: Root) -> str:
@@ -244,8 +285,14 @@ def _read_role(name: str, role: _Role, keys: Mapping[str, PublicKey]) -> Role:
     return Role(name, tuple(keys[keyid] for keyid in role.keyids), role.threshold)
 
 
-def _check_role_name(name: str) -> None:
+def check_role_name(name: str) -> str:
+    """Return ``name`` if a roles file may have a role called that.
+
+    Raises:
+        FormatError: it is no slug, nor ``site:`` and a slug (rule 22.3.2).
+    """
     check_slug(name.removeprefix(SITE_PREFIX), rule="22.3.2")
+    return name
 
 
 def _check_separate(roles: Mapping[str, Role]) -> None:

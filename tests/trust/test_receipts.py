@@ -30,7 +30,7 @@ def test_a_site_that_is_not_enrolled_is_believed_with_the_way_to_enrol_it() -> N
     for known in (None, roles(KEY, site="lab-2")):
         read = read_receipt(sign_receipt(sample(), KEY), known)
         assert read.receipt == sample()
-        assert "'bundle trust site-key'" in read.warnings[0]
+        assert "'bundle trust role add site:lab-1 KEY'" in read.warnings[0]
         assert "site:lab-1" in read.warnings[0]
 
 
