@@ -18,7 +18,7 @@ from blake3 import blake3
 
 from bundle.digest import digest_of
 from bundle.durable import target_errors
-from bundle.errors import IntegrityError, SpaceError
+from bundle.errors import IntegrityError, MissingError, SpaceError
 from bundle.format import layout
 from bundle.format.columns import RECORD_SIZE
 from bundle.format.index import VolumeIndex
@@ -26,10 +26,12 @@ from bundle.format.volume import parse_volume_tail
 from bundle.limits import MAX_APPROVAL, MAX_ENVELOPE, SHARD
 from bundle.medium.files import read_whole
 from bundle.medium.reader import read_approvals, read_trust
+from bundle.medium.spread import missing_volumes
 from bundle.store.base import Committed
 from bundle.trust.envelope import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from bundle.medium.files import ShardedFile
@@ -51,21 +53,49 @@ class IngestReport:
     recipes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The volumes of a bundle that were here: their names, and what was new of them."""
+
+    names: frozenset[str]
+    volumes: int
+    bytes: int
+
+
 async def ingest(
     opened: OpenBundle, store: LocalStore, reporter: Reporter
 ) -> IngestReport:
     """Take an open bundle into a store; the same again changes nothing.
 
+    Where volumes are on other media, those that are here are taken all the same:
+    the store has them when the others come.
+
     Raises:
-        MissingError: a volume is not here, or the store lacks what the bundle
-            takes for granted; the release does not count.
+        MissingError: volumes are not here and were not taken before, or the store
+            lacks what the bundle takes for granted; the release does not count.
+        FormatError, IntegrityError: a volume is damaged.
+        StoreError: the medium cannot be read, or somebody collects.
+        TargetError: the store cannot take it.
+    """
+    taken = await take_volumes(opened, store, reporter)
+    report = await commit(opened, store, taken)
+    reporter.finished()
+    return report
+
+
+async def take_volumes(
+    opened: OpenBundle, store: LocalStore, reporter: Reporter
+) -> Taken:
+    """Take the volumes that are here into a store; no release uses them yet.
+
+    Raises:
         FormatError, IntegrityError: a volume is damaged.
         StoreError: the medium cannot be read, or somebody collects.
         TargetError: the store cannot take it.
     """
     await asyncio.to_thread(store.vault.begin)
-    added = [0, 0]
-    with opened.volumes() as volumes:
+    count = size = 0
+    with opened.volumes_here() as (volumes, _):
         fresh = await asyncio.to_thread(_fresh, volumes, store)
         _require_space(store, sum(volume.size for volume in fresh))
         reporter.started("store add", sum(volume.size for volume in fresh))
@@ -73,19 +103,45 @@ async def ingest(
         for volume in fresh:
             path = await _copy(volume, store, digests[volume.path.name], reporter)
             if await store.adopt(path):
-                added = [added[0] + 1, added[1] + volume.size]
+                count, size = count + 1, size + volume.size
+        names = frozenset(volume.path.name for volume in volumes)
+    return Taken(names, count, size)
+
+
+async def commit(
+    opened: OpenBundle,
+    store: LocalStore,
+    taken: Taken,
+    before: Collection[str] = (),
+) -> IngestReport:
+    """Make the release of a bundle count, now that its volumes were taken.
+
+    ``before`` names volumes that were taken from other media: with them, an error
+    says which are still to come.
+
+    Raises:
+        MissingError: volumes were not taken, or the store lacks what the bundle
+            takes for granted; the release does not count.
+        TargetError, StoreError: the store cannot take it.
+    """
     for recipe in opened.recipes.values():
         await store.put_recipe(bytes(recipe.data))
     release = await asyncio.to_thread(_release, opened)
-    await store.commit(release)
-    reporter.finished()
+    try:
+        await store.commit(release)
+    except MissingError as error:
+        known = taken.names.union(before)
+        others = [one for one in opened.manifest.volumes if one.name not in known]
+        if others:
+            raise missing_volumes(opened.directories, others) from error
+        raise
     return IngestReport(
         stream=release.name,
         seq=release.seq,
         release=release.digest,
-        volumes=added[0],
-        kept=len(opened.manifest.volumes) - added[0],
-        bytes=added[1],
+        volumes=taken.volumes,
+        kept=len(opened.manifest.volumes) - taken.volumes,
+        bytes=taken.bytes,
         recipes=len(opened.recipes),
     )
 

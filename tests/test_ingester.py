@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import random
 import shutil
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bundle.errors import BundleError, IntegrityError, MissingError, SpaceError
 from bundle.ingester import IngestReport, ingest
+from bundle.limits import MIN_VOLUME
 from bundle.medium.reader import open_bundle
 from bundle.progress import Reporter
 from bundle.store.check import check
@@ -190,3 +192,25 @@ def test_a_lie_about_a_chunk_is_refused(site: Site, tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         asyncio.run(store.adopt(path))
     assert not (tmp_path / "store/packs").exists()
+
+
+def test_media_are_taken_one_after_the_other_in_any_order(
+    site: Site, tmp_path: Path
+) -> None:
+    noise = random.Random(11).randbytes(3 * MIN_VOLUME - 1_000_000)
+    tree = write_tree(tmp_path / "tree", {"noise": noise})
+    media = site.pack(
+        tree, volume_size=MIN_VOLUME, media_size=MIN_VOLUME * 5 // 4
+    ).media
+    assert len(media) == 3
+    root = tmp_path / "store"
+    for number, medium in enumerate(reversed(media[1:]), 1):
+        with pytest.raises(MissingError, match="1 of 3 media seen; need vol-"):
+            take(site, medium, root)
+        with closing(LocalStore(root)) as store:
+            assert asyncio.run(store.releases()) == ()
+            assert len(store.vault.packs.numbers()) == number
+    report = take(site, media[0], root)
+    assert (report.volumes, report.kept) == (1, 2)
+    with closing(LocalStore(root)) as store:
+        assert [one.digest for one in asyncio.run(store.releases())] == [report.release]
