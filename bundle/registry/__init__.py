@@ -1,0 +1,1 @@
+"""Talks to container registries over HTTP: the distribution protocol, by aiohttp."""
