@@ -1,4 +1,4 @@
-"""Reading blobs: by ranges, resumed, verified as they come (spec §82.2)."""
+"""Reading blobs: by ranges, resumed, verified as they come (spec §91.2)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AGAIN: Final = "run the same command again: what is here already is not sent ag
 
 
 async def is_there(repository: Repository, one: Descriptor) -> bool:
-    """Return whether a repository has a blob, with its size (rule 82.2.1).
+    """Return whether a repository has a blob, with its size (rule 91.2.1).
 
     Raises:
         StoreError: the registry does not answer, or says another size.
@@ -73,7 +73,7 @@ async def pull(
                 part.truncate()
                 raise IntegrityError(
                     f"{repository.where(one.digest)}: the registry sends other bytes",
-                    rule="82.2.4",
+                    rule="91.2.4",
                     advice="the blob is damaged there: have it pushed again",
                 )
         return part.keep()
@@ -174,7 +174,7 @@ async def _attempt(
 def _check_length(
     where: str, response: ClientResponse, one: Descriptor, have: int
 ) -> None:
-    """Refuse a body of another length before it is read (rule 82.2.3)."""
+    """Refuse a body of another length before it is read (rule 91.2.3)."""
     length = response.headers.get("Content-Length")
     if length is not None and int(length) + have != one.size:
         raise _other_size(where, str(int(length) + have), one)
@@ -183,7 +183,7 @@ def _check_length(
 def _other_size(where: str, said: str, one: Descriptor) -> IntegrityError:
     return IntegrityError(
         f"{where}: {said} bytes at the registry, {one.size} by the manifest",
-        rule="82.2.3",
+        rule="91.2.3",
         advice="the manifest or the blob is damaged there: have the image pushed again",
     )
 

@@ -1,4 +1,4 @@
-"""Manifests and tags: read, written, listed by what they are about (spec §82.3)."""
+"""Manifests and tags: read, written, listed by what they are about (spec §91.3)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def put(
     """Write a manifest under a digest or a tag; everything it names is there.
 
     Returns whether the registry took note of what the manifest is about, so
-    that no tag has to (rule 82.3.5).
+    that no tag has to (rule 91.3.5).
 
     Raises:
         IntegrityError: the registry calls it something else.
@@ -107,7 +107,7 @@ async def put(
             if named and named != one.digest:
                 raise IntegrityError(
                     f"{request.where}: the registry calls {one.digest} {named[:100]}",
-                    rule="82.3.4",
+                    rule="91.3.4",
                 )
             return "OCI-Subject" in response.headers
 
@@ -117,7 +117,7 @@ async def put(
 async def referrers(
     repository: Repository, digest: BlobDigest
 ) -> tuple[Descriptor, ...]:
-    """Return what is about a manifest, by the API and by the tag (rule 82.3.3).
+    """Return what is about a manifest, by the API and by the tag (rule 91.3.3).
 
     Raises:
         FormatError: the list is none.
@@ -184,7 +184,7 @@ def _type_of(data: bytes, response: ClientResponse) -> str:
     said = response.content_type
     if manifests.is_document(said):
         return said
-    document = parse_json(data, limit=MAX_OCI_MANIFEST, rule="80.3.1")
+    document = parse_json(data, limit=MAX_OCI_MANIFEST, rule="90.3.1")
     own = document.get("mediaType") if isinstance(document, dict) else None
     return own if isinstance(own, str) else said
 
@@ -200,6 +200,6 @@ def _check_digest(where: str, named: str, data: bytes) -> None:
     if not fine:
         raise IntegrityError(
             f"{where}: the registry sends another manifest than it says",
-            rule="82.3.2",
+            rule="91.3.2",
             advice="the manifest is damaged there: have the image pushed again",
         )

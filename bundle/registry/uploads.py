@@ -1,4 +1,4 @@
-"""Writing blobs: looked for, mounted, sent in pieces, resumed (spec §82.4).
+"""Writing blobs: looked for, mounted, sent in pieces, resumed (spec §91.4).
 
 POST opens an upload, PATCH adds a piece, PUT names the digest and ends it. A POST
 with a body is not used: registries in the field answer it and keep nothing. Where
@@ -126,7 +126,7 @@ async def _begin(
 
 
 def onward(repository: Repository, request: Request, response: ClientResponse) -> URL:
-    """Return where an upload goes on: at this registry or nowhere (rule 82.4.3).
+    """Return where an upload goes on: at this registry or nowhere (rule 91.4.3).
 
     Raises:
         StoreError: the registry names no address, or one that is not its own.
@@ -211,7 +211,7 @@ class _Upload:
             raise IntegrityError(
                 f"{self._repository.where(self._one.digest)}: what was to be sent has "
                 "another digest; it was not kept there",
-                rule="82.4.5",
+                rule="91.4.5",
                 advice="unpack it again from the bundle",
             )
         await self._put(body)
@@ -253,7 +253,7 @@ class _Upload:
         self._advanced(len(body))
         if named not in ("", self._one.digest):
             raise IntegrityError(
-                f"{request.where}: the registry calls it {named[:100]}", rule="82.4.6"
+                f"{request.where}: the registry calls it {named[:100]}", rule="91.4.6"
             )
 
     async def _is_done(self) -> bool:
