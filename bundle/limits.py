@@ -69,6 +69,9 @@ MAX_KEY_FILE: Final = 64 * KIB
 MAX_ROOTS: Final = 256
 """Trust roots followed in one chain (the bound that TUF clients use)."""
 
+MAX_AUDIT_LINE: Final = 64 * KIB
+"""Bytes of one line of the audit log: all that one decision names fits."""
+
 MAX_DEPTH: Final = 16
 """Nesting of a JSON document."""
 
@@ -182,3 +185,33 @@ MAX_REDIRECTS: Final = 5
 
 MAX_REFERRER_PAGES: Final = 100
 """Pages of one list of referrers, each of at most ``MAX_OCI_MANIFEST`` bytes."""
+
+MAX_OBJECT_PAGES: Final = 100_000
+"""Pages of one listing of a bucket: 100 million objects, and an end to a lie."""
+
+MAX_GENERATION: Final = 9_999_999_999
+"""Generations of a store in a bucket: names have ten digits."""
+
+MAX_INDEX_PACKS: Final = 1 << 20
+"""Packs that one index object of a store covers: a PiB in packs of 1 GiB."""
+
+MAX_INDEX_OBJECT: Final = 64 * GIB
+"""Bytes of one index object: 1.4 billion chunks."""
+
+MAX_LEAVING: Final = 256 * MIB
+"""Bytes of the list of what leaves a store in one generation: 2 million names."""
+
+MIN_PART: Final = 5 * MIB
+"""Bytes of the smallest part of a multipart upload, but for its last (S3's own)."""
+
+MAX_PARTS: Final = 10_000
+"""Parts of one multipart upload (S3's own)."""
+
+MAX_OCI_MEMBERS: Final = 200_000
+"""Members of a tar that holds images: each is a blob, a name or a directory."""
+
+MAX_CHART_YAML: Final = 1 * MIB
+"""Bytes of the Chart.yaml of a chart (what Helm takes of one file at most)."""
+
+MAX_CHART: Final = 256 * MIB
+"""Bytes of a chart as a file: most have kilobytes, Helm takes 20 MiB."""

@@ -271,6 +271,7 @@ def closure(name: str, extra: str = "") -> set[str]:
     ("title", "extra"),
     [
         ("At run time", ""),
+        ("With the extra `charts`", "charts"),
         ("With the extra `hf`", "hf"),
         ("With the extra `parity`", "parity"),
         ("With the extra `registry`", "registry"),

@@ -46,6 +46,7 @@ class Intake:
     problem: str = ""
     _sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
     _git_sha1: hashlib._Hash | None = None
+    _sha512: hashlib._Hash | None = None
 
     def __post_init__(self) -> None:
         file = self.file
@@ -54,11 +55,15 @@ class Intake:
                 b"blob %d\0" % file.size, usedforsecurity=False
             )
 
+        if file.sha512 is not None:
+            self._sha512 = hashlib.sha512()
+
     def update(self, data: memoryview | bytes) -> None:
         """Take the next bytes of the file into its digests."""
         self._sha256.update(data)
-        if self._git_sha1 is not None:
-            self._git_sha1.update(data)
+        for hasher in (self._git_sha1, self._sha512):
+            if hasher is not None:
+                hasher.update(data)
 
     def conclude(self) -> None:
         """Fix the digests once the last byte has been taken.
@@ -71,6 +76,7 @@ class Intake:
             self.git_sha1 = self._git_sha1.digest()
         for name, promised, found in (
             ("SHA-256", self.file.sha256, self.sha256),
+            ("SHA-512", self.file.sha512, self._sha512 and self._sha512.digest()),
             ("Git SHA-1", self.file.git_sha1, self.git_sha1),
         ):
             if promised is not None and promised != found:

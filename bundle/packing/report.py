@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bundle.digest import DIGEST_SIZE
 from bundle.format.columns import RECORD_SIZE
 from bundle.format.frame import ENTRY_SIZE
+from bundle.format.stripes import shape_for
 from bundle.format.volume import FANOUT_SIZE, INDEX_ENTRY_SIZE
 from bundle.limits import SHARD
+from bundle.medium.spread import share_out
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,7 +44,8 @@ class PackReport:
     what lies on the medium, ``needed_bytes`` the most it can take. ``against`` says
     in words what the far side holds, empty for a full bundle; ``required`` counts
     the chunks taken for granted. ``problems`` name what was left out, one line each.
-    ``media`` are the directories of the bundle, the first of which is ``bundle``.
+    ``media`` are the directories of the bundle, the first of which is ``bundle``;
+    ``media_count`` is how many there are, or after a dry run about how many.
     """
 
     bundle: Path | None
@@ -62,6 +65,7 @@ class PackReport:
     against: str = ""
     required: int = 0
     media: tuple[Path, ...] = ()
+    media_count: int = 1
 
 
 def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:
@@ -86,10 +90,41 @@ def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The most bytes that a bundle takes, counted as ``Manifest.bytes`` counts.
+
+    ``content`` is in volumes, ``listed`` in the files that every medium has.
+    """
+
+    content: int
+    listed: int
+
+    @property
+    def total(self) -> int:
+        """Both, on one medium."""
+        return self.content + self.listed
+
+    def media(self, volume_size: int, media_size: int | None) -> int:
+        """Return over how many media it is spread, were its volumes all full.
+
+        Raises:
+            TargetError: a medium cannot hold a volume beside the files.
+        """
+        if media_size is None:
+            return 1
+        full, rest = divmod(self.content, volume_size)
+        volumes = [volume_size] * full + ([rest] if rest else [])
+        return len(share_out([self.listed], volumes, media_size))
+
+
+NOTHING_NEEDED: Final = Most(0, 0)
+
+
 def most_bytes(
     new: int, chunks: int, volume_size: int, *, recipes: Collection[int], others: int
-) -> int:
-    """Return the most that a bundle takes, counted as ``Manifest.bytes`` counts.
+) -> Most:
+    """Return the most that a bundle takes.
 
     ``new`` are the plain bytes of the chunks it carries and ``chunks`` at least
     their number, ``recipes`` the sizes of its recipes, ``others`` the bytes of
@@ -104,4 +139,10 @@ def most_bytes(
     )
     listed = sum(recipes) + (len(recipes) + 1) * 2 * RECORD_SIZE + others
     shards = (content + listed) // SHARD + volumes + 2
-    return content + listed + RECORD_SIZE + DIGEST_SIZE * shards
+    return Most(content, listed + RECORD_SIZE + DIGEST_SIZE * shards)
+
+
+def parity_bytes(stored: int, volumes: int, percent: int) -> int:
+    """Return about how much ``percent`` of parity takes for a bundle of this size."""
+    shards = stored // SHARD + volumes + 1
+    return shape_for(shards, percent).total * (SHARD + 2 * DIGEST_SIZE)

@@ -81,7 +81,8 @@ class PackWorker:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._buffer = memoryview(bytearray(BATCH))
-        self._check = memoryview(bytearray(MAX_FRAME_PLAIN))
+        self._check = np.empty(MAX_FRAME_PLAIN, np.uint8)
+        self._same = np.empty(MAX_FRAME_PLAIN, np.bool_)
         self._stored = memoryview(bytearray(BATCH))
         self._used = 0
         self._encoder = Encoder()
@@ -189,29 +190,27 @@ class PackWorker:
         """Encode a run, decode it again and compare (rule 10.1.7)."""
         size = int(run.lengths.sum())
         plain = self._buffer[run.start : run.start + size]
-        encoded = self._encoder.encode(plain, run.kind)
+        out = self._stored[self._used : self._used + size]
+        encoded = self._encoder.encode(plain, run.kind, out)
         payload = encoded.payload
         coding = (encoded.encoding, encoded.width, encoded.rotate)
         if encoded.encoding is not Encoding.RAW:
-            decoded = self._decoder.decode(
-                *coding, 0, payload, size, self._check[:size]
-            )
-            if not np.array_equal(
-                np.frombuffer(decoded, "u1"), np.frombuffer(plain, "u1")
-            ):
-                raise BundleError(
-                    "a frame did not decode to what was encoded",
-                    advice="this machine's memory or a library is faulty: "
-                    "pack on another machine",
-                )
-            payload = self._keep(payload)
+            self._used += len(payload)
+            self._compare(coding, payload, plain)
         return frame_of(coding, run.ids, run.lengths, payload), payload
 
-    def _keep(self, payload: memoryview) -> memoryview:
-        """Move a payload out of the encoder's memory, which the next frame needs."""
-        start, self._used = self._used, self._used + len(payload)
-        self._stored[start : self._used] = payload
-        return self._stored[start : self._used]
+    def _compare(
+        self, coding: tuple[int, int, int], payload: memoryview, plain: memoryview
+    ) -> None:
+        """Decode what was encoded, and refuse to go on with anything else."""
+        check, same = self._check[: len(plain)], self._same[: len(plain)]
+        self._decoder.decode(*coding, 0, payload, len(plain), check.data)
+        if not np.equal(check, np.frombuffer(plain, np.uint8), out=same).all():
+            raise BundleError(
+                "a frame did not decode to what was encoded",
+                advice="this machine's memory or a library is faulty: "
+                "pack on another machine",
+            )
 
 
 def _grouped(

@@ -23,6 +23,7 @@ OCI_ARTIFACT: Final = "oci-artifact"
 HELM_CHART: Final = "helm-chart"
 
 HF_KINDS: Final = frozenset({HF_MODEL, HF_DATASET, HF_SPACE, HF_KERNEL})
+OCI_KINDS: Final = frozenset({OCI_IMAGE, OCI_ARTIFACT, HELM_CHART})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class SourceFile:
     ``content`` is the content itself, or the path of a regular file with every
     link already followed, or a part of such a file: open it with ``O_NOFOLLOW``
     and compare ``size`` again, since the file may have changed since.
-    ``sha256`` and ``git_sha1`` are what the source says the content has; other
-    content is damaged.
+    ``sha256``, ``sha512`` and ``git_sha1`` are what the source says the content
+    has; other content is damaged.
     ``git_sha1_wanted`` says that a target needs the Git SHA-1 (of ``blob``,
     the size and the content) to name it.
     """
@@ -58,6 +59,7 @@ class SourceFile:
     sha256: bytes | None = None
     git_sha1: bytes | None = None
     git_sha1_wanted: bool = False
+    sha512: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

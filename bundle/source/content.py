@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bundle.format.pickles import is_pickle
 from bundle.source.base import HF_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from bundle.source.base import SourceFile
-
-PICKLE_SUFFIXES: Final = (".bin", ".pt", ".pkl", ".ckpt", ".pth", ".joblib")
-"""Endings of files that are mostly pickles: loading one can run code."""
 
 CODE_SUFFIXES: Final = (".py",)
 """Endings of code that a client may run."""
@@ -23,7 +21,7 @@ _SHOWN: Final = 3
 def content_warnings(kind: str, files: Iterable[SourceFile]) -> tuple[str, ...]:
     """Return one sentence for each kind of risk among ``files``."""
     names = sorted({_short(kind, file.path) for file in files if file.size})
-    pickles = [name for name in names if name.lower().endswith(PICKLE_SUFFIXES)]
+    pickles = [name for name in names if is_pickle(name)]
     code = [name for name in names if name.endswith(CODE_SUFFIXES)]
     warnings = []
     if pickles:

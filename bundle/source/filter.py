@@ -2,7 +2,8 @@
 
 Patterns are those of ``fnmatch``, case counts, and ``*`` crosses ``/``. A file
 is wanted if it matches one of the include patterns, or there are none, and it
-matches no exclude pattern.
+matches no exclude pattern. An image is taken whole or not at all: the patterns
+are tried on its name.
 
 What a cache of models keeps beside its files follows them: a ref is kept while
 its snapshot has files, whatever the include patterns say, and so are the marks
@@ -18,7 +19,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from bundle.source.base import HF_KINDS, SourceArtifact, SourceFile
+from bundle.source.base import HF_KINDS, OCI_KINDS, SourceArtifact, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -71,6 +72,12 @@ class ListOptions:
             return True
         return self._include.match(text) is not None
 
+    def takes_whole(self, name: str) -> bool:
+        """Say whether an artifact that is taken whole or not at all is wanted."""
+        if self._exclude is not None and self._exclude.match(name):
+            return False
+        return self._include is None or self._include.match(name) is not None
+
 
 EVERYTHING: Final = ListOptions()
 
@@ -107,6 +114,9 @@ def without(
     Revisions that lose a file lose their list of files too, and refs to
     revisions that have no file left are dropped.
     """
+    if artifact.kind in OCI_KINDS:
+        # An image that lacks a blob is none.
+        return replace(artifact, files=(), problems=artifact.problems + problems)
     lost = frozenset(paths)
     untrue = {f"trees/{commit_of(path)}.json" for path in lost if commit_of(path)}
     return consistent(

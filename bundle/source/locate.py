@@ -76,10 +76,56 @@ def _tree(text: str, rest: str, options: SourceOptions) -> Source:
     return TreeSource(_path(text, rest), location=text, options=options.listing)
 
 
+def _layout(text: str, rest: str, options: SourceOptions) -> Source:
+    from bundle.source.oci_layout import (  # noqa: PLC0415 - for images alone
+        OciLayoutSource,
+        split_selection,
+    )
+
+    path, selected = split_selection(rest)
+    place = _path(text, path)
+    return OciLayoutSource(place, selected, location=text, options=options)
+
+
+def _oci_archive(text: str, rest: str, options: SourceOptions) -> Source:
+    from bundle.source.oci_archive import OciArchiveSource  # noqa: PLC0415 - the same
+    from bundle.source.oci_layout import split_selection  # noqa: PLC0415 - the same
+
+    path, selected = split_selection(rest)
+    place = _path(text, path)
+    return OciArchiveSource(place, selected, location=text, options=options)
+
+
+def _docker_archive(text: str, rest: str, options: SourceOptions) -> Source:
+    from bundle.source.docker_archive import (  # noqa: PLC0415 - the same
+        DockerArchiveSource,
+    )
+    from bundle.source.oci_layout import split_selection  # noqa: PLC0415 - the same
+
+    path, selected = split_selection(rest)
+    place = _path(text, path)
+    return DockerArchiveSource(place, selected, location=text, options=options)
+
+
+def _chart(text: str, rest: str, options: SourceOptions) -> Source:
+    try:
+        from bundle.source.chart import ChartSource  # noqa: PLC0415 - optional
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{text!r}: charts need a reader of YAML, which is not installed",
+            advice="pip install 'bundle-syncd[charts]'",
+        ) from error
+    return ChartSource(_path(text, rest), location=text, options=options)
+
+
 _SCHEMES: Final[dict[str, Maker]] = {
     "hf://": _hub,
     "hf-cache:": _cache,
     "tree:": _tree,
+    "oci-layout:": _layout,
+    "oci-archive:": _oci_archive,
+    "docker-archive:": _docker_archive,
+    "chart:": _chart,
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bundle.oci.platforms import Platform
+    from bundle.oci.references import Reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +20,14 @@ class SourceOptions:
     """What every kind of source may need.
 
     ``listing`` says what is wanted and what a problem does. ``platforms`` are
-    those of an image that are taken, all when empty. ``environment`` says where
-    networks, caches and credentials are.
+    those of an image that are taken, all when empty. ``name`` is what the one
+    image of a source is to be called. ``environment`` says where networks, caches
+    and credentials are.
     """
 
     listing: ListOptions = EVERYTHING
     platforms: tuple[Platform, ...] = ()
+    name: Reference | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
