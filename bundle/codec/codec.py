@@ -51,22 +51,29 @@ class Encoder:
         self._text = zstd.text_compressor()
         self._planes = zstd.plane_compressor()
         self._out = np.empty(MAX_FRAME_PLAIN, np.uint8)
+        self._room = self._out
         self._plane = np.empty(MAX_FRAME_PLAIN, np.uint8)
         self._aligned = np.empty(MAX_FRAME_PLAIN, np.uint8)
         self._scratch = planes.Scratch()
 
-    def encode(self, plain: memoryview, kind: Kind) -> Encoded:
+    def encode(
+        self, plain: memoryview, kind: Kind, out: memoryview | None = None
+    ) -> Encoded:
         """Return ``plain`` stored as ``kind`` suggests, or raw where that is no gain.
 
-        The payload is ``plain`` itself or memory of this object, so it is good
-        until the next call.
+        The payload is ``plain`` itself or else at the start of ``out``, if given;
+        without, it is memory of this object, and good until the next call.
 
         Raises:
-            ValueError: ``plain`` is empty or over ``MAX_FRAME_PLAIN`` bytes.
+            ValueError: ``plain`` is empty or over ``MAX_FRAME_PLAIN`` bytes, or
+                ``out`` is smaller.
         """
         if not 0 < plain.nbytes <= MAX_FRAME_PLAIN:
             raise ValueError(f"a frame of {plain.nbytes} bytes")
         data = np.frombuffer(plain, np.uint8)
+        self._room = self._out if out is None else np.frombuffer(out, np.uint8)
+        if self._room.size < data.size:
+            raise ValueError(f"room of {self._room.size} bytes for {data.size}")
         if kind.encoding is None:
             kind = estimate.guess(data, self._text)
         elif kind == DENSE and (
@@ -81,7 +88,7 @@ class Encoder:
             size = self._encode_planes(data, kind, budget)
         if not size or kind.encoding is None:
             return Encoded(Encoding.RAW, 0, 0, memoryview(plain).cast("B"))
-        payload = self._out.data[:size]
+        payload = self._room.data[:size]
         return Encoded(kind.encoding, kind.width, kind.rotate, payload)
 
     def _put(self, data: bytes, offset: int, budget: int) -> int:
@@ -89,7 +96,7 @@ class Encoder:
         end = offset + len(data)
         if end > budget:
             return 0
-        np.copyto(self._out[offset:end], np.frombuffer(data, np.uint8))
+        np.copyto(self._room[offset:end], np.frombuffer(data, np.uint8))
         return end
 
     def _encode_planes(self, data: Bytes, kind: Kind, budget: int) -> int:
@@ -125,7 +132,7 @@ class Encoder:
         """Write one plane at ``offset``; return where it ends, 0 if it does not fit."""
         plane, rotate = which
         body = offset + _PLANE.size
-        room = self._out.size - body
+        room = self._room.size - body
         if bits < estimate.INCOMPRESSIBLE:
             values = self._plane[: words.size]
             planes.extract(words, plane, rotate, values, self._scratch)
@@ -134,12 +141,12 @@ class Encoder:
             else:
                 coder, coded = _ZSTD, self._planes.compress(values.data)
             if len(coded) < words.size and len(coded) <= room:
-                _PLANE.pack_into(self._out.data, offset, coder, len(coded))
-                return self._put(coded, body, self._out.size)
+                _PLANE.pack_into(self._room.data, offset, coder, len(coded))
+                return self._put(coded, body, self._room.size)
         if words.size > room:
             return 0
-        _PLANE.pack_into(self._out.data, offset, _RAW, words.size)
-        out = self._out[body : body + words.size]
+        _PLANE.pack_into(self._room.data, offset, _RAW, words.size)
+        out = self._room[body : body + words.size]
         planes.extract(words, plane, rotate, out, self._scratch)
         return body + words.size
 

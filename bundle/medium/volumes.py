@@ -9,6 +9,7 @@ be in the making.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,7 @@ class Volume:
         self.hasher = ShardHasher()
         self._frames: list[tuple[int, FrameHeader]] = []
         self._chunks = 0
+        self._writing = threading.Lock()
         with target_errors(path):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
         self._append((serialize_volume_header(VolumeHeader(number)),))
@@ -116,10 +118,12 @@ class Volume:
     ) -> None:
         """Put bytes at an offset.
 
+        One thread at a time: in the kernel, others would wait at full speed.
+
         Raises:
             TargetError: the medium is full or refuses.
         """
-        with target_errors(self.path):
+        with self._writing, target_errors(self.path):
             descriptor = os.open(self.path, os.O_WRONLY | os.O_NOFOLLOW)
             try:
                 for buffer in buffers:

@@ -51,15 +51,23 @@ class Staging(Sink):
         self._contents = contents
         self._open: dict[Path, int] = {}
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def write(self, content: Content, offset: int, data: memoryview | bytes) -> None:
         """Write to every place of the content.
 
+        One thread at a time: in the kernel, others would wait at full speed.
+
         Raises:
             TargetError: a target is full or refuses.
         """
+
+        def store(file: int) -> None:
+            with self._writing:
+                write_all(file, data, offset)
+
         for place in content.places:
-            self._with_file(place, lambda file: write_all(file, data, offset))
+            self._with_file(place, store)
 
     def read(self, row: int) -> bytes:
         """Read back from the first place of the row's content.

@@ -178,6 +178,30 @@ def test_the_same_bytes_are_encoded_the_same_by_every_encoder() -> None:
         assert Encoder().encode(memoryview(plain), kind).payload == first
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(KINDS),
+    st.sampled_from([BF16, NORMAL, CLEAN, INT8]),
+    st.integers(1, 100_000),
+)
+def test_room_of_the_callers_changes_nothing(
+    kind: Kind, numbers: np.ndarray, size: int
+) -> None:
+    plain = numbers.data.cast("B")[:size]
+    room = memoryview(bytearray(size))
+    first = ENCODER.encode(plain, kind)
+    expected = (first.encoding, bytes(first.payload))
+    given_room = ENCODER.encode(plain, kind, room)
+    assert (given_room.encoding, bytes(given_room.payload)) == expected
+    if given_room.encoding is not Encoding.RAW:
+        assert room[: len(given_room.payload)] == given_room.payload
+
+
+def test_room_for_less_than_the_plain_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="room of"):
+        ENCODER.encode(memoryview(bytes(1000)), TEXT, memoryview(bytearray(999)))
+
+
 def test_encoders_of_several_threads_do_not_meet() -> None:
     plain = BF16.tobytes()[: 512 * KIB]
     expected = bytes(encode(plain, elements(2, 1)).payload)

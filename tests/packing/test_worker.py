@@ -87,10 +87,12 @@ def test_a_frame_that_does_not_decode_to_its_content_is_never_written(
     """A bit that flipped in memory, or a library with a fault."""
     encode = Encoder.encode
 
-    def faulty(self: Encoder, plain: memoryview, kind: Kind) -> Encoded:
+    def faulty(
+        self: Encoder, plain: memoryview, kind: Kind, out: memoryview
+    ) -> Encoded:
         other = bytearray(plain)
         other[len(other) // 2] ^= 1
-        return encode(self, memoryview(other), kind)
+        return encode(self, memoryview(other), kind, out)
 
     with (
         mock.patch.object(Encoder, "encode", faulty),
