@@ -62,14 +62,12 @@ def parse_index(data: bytes, *, limit: int = MAX_OCI_LAYOUT_INDEX) -> Index:
 
 def serialize_index(entries: Iterable[Descriptor]) -> bytes:
     """Return an index.json that lists ``entries``."""
-    index = Index(manifests=tuple(entries), media_type=OCI_INDEX)
-    return msgspec.json.encode(
-        {
-            "schemaVersion": index.schema_version,
-            "mediaType": index.media_type,
-            "manifests": index.manifests,
-        },
+    index = Index(
+        schema_version=manifests.SCHEMA,
+        media_type=OCI_INDEX,
+        manifests=tuple(entries),
     )
+    return manifests.serialize(index)
 
 
 def entry(one: Descriptor, name: str | None) -> Descriptor:

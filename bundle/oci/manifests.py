@@ -19,17 +19,20 @@ from bundle.wire import convert, parse_json
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SCHEMA: Final = 2
+SCHEMA: Final = 2
+"""The only version of manifests and indexes that is read or written."""
 
 
-class Manifest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Manifest(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True
+):
     """One image or artifact: a config and layers, and perhaps what it is about."""
 
-    config: Descriptor
-    layers: tuple[Descriptor, ...]
-    schema_version: int = _SCHEMA
+    schema_version: int
     media_type: str = ""
     artifact_type: str | None = None
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
 
@@ -49,13 +52,15 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return self.artifact_type or self.config.media_type
 
 
-class Index(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class Index(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True
+):
     """A list of manifests, one for each platform."""
 
-    manifests: tuple[Descriptor, ...]
-    schema_version: int = _SCHEMA
+    schema_version: int
     media_type: str = ""
     artifact_type: str | None = None
+    manifests: tuple[Descriptor, ...]
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
 
@@ -103,7 +108,7 @@ def parse(data: bytes, media_type: str, *, limit: int = MAX_OCI_MANIFEST) -> Doc
     head = convert(document, _Head, rule="90.3.2")
     if head.schema_version == 1:
         raise _schema_1()
-    if head.schema_version != _SCHEMA:
+    if head.schema_version != SCHEMA:
         raise FormatError(f"schema version {head.schema_version}", rule="90.3.2")
     if head.media_type not in ("", media_type):
         raise FormatError(
@@ -126,7 +131,10 @@ def serialize(document: Document) -> bytes:
 
 def named(descriptors: tuple[Descriptor, ...]) -> Iterator[Descriptor]:
     """Yield each of ``descriptors`` once, by digest, in order."""
-    yield from {one.digest: one for one in reversed(descriptors)}.values()
+    found: dict[str, Descriptor] = {}
+    for one in descriptors:
+        found.setdefault(one.digest, one)
+    yield from found.values()
 
 
 def _one_meaning(document: object) -> None:

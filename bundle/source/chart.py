@@ -90,9 +90,10 @@ class ChartSource(Source):
         if provenance is not None:
             layers.append(self._add(HELM_PROVENANCE, provenance))
         manifest = Manifest(
+            schema_version=manifests.SCHEMA,
+            media_type=OCI_MANIFEST,
             config=self._add(HELM_CONFIG, _compact(chart)),
             layers=tuple(layers),
-            media_type=OCI_MANIFEST,
             annotations={_TITLE: name, _VERSION: version},
         )
         root = self._add(OCI_MANIFEST, manifests.serialize(manifest))

@@ -165,8 +165,10 @@ class DockerArchiveSource(Source):
         named = BlobDigest.of_path(saved.config) or _hexadecimal(saved.config)
         if named is not None and str(named) != config.digest:
             raise SourceError(f"{self._path}: the config {saved.config} is damaged")
-        document = parse_json(data, limit=MAX_OCI_MANIFEST, rule="90.3.1")
-        ids = convert(document, _Config, rule="90.3.2").rootfs.diff_ids
+        try:
+            ids = msgspec.json.decode(data, type=_Config).rootfs.diff_ids
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise SourceError(f"{self._path}: {saved.config}: {error}") from error
         if len(ids) != len(saved.layers):
             raise SourceError(
                 f"{self._path}: {len(saved.layers)} layers where the config "
@@ -176,7 +178,12 @@ class DockerArchiveSource(Source):
             self._layer(name, BlobDigest.parse(plain), made)
             for name, plain in zip(saved.layers, ids, strict=True)
         )
-        manifest = Manifest(config=config, layers=layers, media_type=OCI_MANIFEST)
+        manifest = Manifest(
+            schema_version=manifests.SCHEMA,
+            media_type=OCI_MANIFEST,
+            config=config,
+            layers=layers,
+        )
         return made.add(OCI_MANIFEST, manifests.serialize(manifest))
 
     def _layer(self, name: str, plain: BlobDigest, made: _Made) -> Descriptor:
