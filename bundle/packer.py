@@ -36,7 +36,9 @@ from bundle.packing.listing import Listing, gather
 from bundle.packing.naming import spare_directory
 from bundle.packing.reading import Reading, Taken, required_ids
 from bundle.packing.report import (
+    NOTHING_NEEDED,
     ArtifactReport,
+    Most,
     PackReport,
     artifact_rows,
     most_bytes,
@@ -118,7 +120,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     if request.dry_run:
         taken = await reading.take(listing, None)
         packed = _Packed(request, lineage, listing, taken, holdings)
-        return _report(packed, most=_most(packed, signer))
+        return _report(packed, _most(packed, signer))
     await asyncio.to_thread(lineage.clear_unfinished, request.out)
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
     writer = BundleWriter(directory, request.volume_size, request.media_size)
@@ -131,7 +133,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     except BaseException:
         writer.abandon()
         raise
-    return _report(packed, writer.directories, manifest, digest)
+    return _report(packed, writer=writer, manifest=manifest, digest=digest)
 
 
 def _left_behind(
@@ -280,8 +282,8 @@ def _approval(
     return render(release, digest, recipes, keys, compared)
 
 
-def _most(packed: _Packed, signer: Signer) -> int:
-    """Return the most bytes that this can take, had it been packed."""
+def _most(packed: _Packed, signer: Signer) -> Most:
+    """Return the most that this can take, had it been packed."""
     release = packed.release(signer)
     approval = _approval(packed, release, digest_of(release.serialize()), signer)
     return most_bytes(
@@ -308,9 +310,7 @@ async def _fill(
     reading = Reading(reporter, request.jobs, request.keep_going, fill.leaves_out)
     writer = None
     if not request.dry_run:
-        directory = spare_directory(
-            request.out, request.stream, fill.past.seq, "fill"
-        )
+        directory = spare_directory(request.out, request.stream, fill.past.seq, "fill")
         writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
         taken = await reading.take(listing, writer.volumes if writer else None)
@@ -325,6 +325,13 @@ async def _fill(
             writer.abandon()
         raise
     new, total = taken.new, sum(each.artifact.bytes for each in taken.ready)
+    most = most_bytes(
+        new,
+        len(fill.chunks),
+        request.volume_size,
+        recipes=[*map(len, fill.recipes.values())],
+        others=len(fill_payload(fill).approval),
+    )
     return PackReport(
         bundle=writer.directories[0] if writer else None,
         stream=request.stream,
@@ -337,19 +344,12 @@ async def _fill(
         reused_bytes=0,
         stored_bytes=manifest.bytes if manifest else 0,
         volumes=_volumes(manifest, new, request),
-        needed_bytes=manifest.bytes
-        if manifest
-        else most_bytes(
-            new,
-            len(fill.chunks),
-            request.volume_size,
-            recipes=[*map(len, fill.recipes.values())],
-            others=len(fill_payload(fill).approval),
-        ),
+        needed_bytes=manifest.bytes if manifest else most.total,
         problems=taken.problems,
         warnings=(),
         against=f"everything of release {fill.past.seq} but what {want.name} names",
         media=writer.directories if writer else (),
+        media_count=_media(writer, most, request),
     )
 
 
@@ -358,19 +358,26 @@ def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:
     return len(manifest.volumes) if manifest else -(-new // request.volume_size)
 
 
+def _media(writer: BundleWriter | None, most: Most, request: PackRequest) -> int:
+    """Return over how many media it is spread, or may be after a dry run."""
+    if writer is not None:
+        return len(writer.directories)
+    return most.media(request.volume_size, request.media_size)
+
+
 def _report(
     packed: _Packed,
-    media: tuple[Path, ...] = (),
+    most: Most = NOTHING_NEEDED,
+    writer: BundleWriter | None = None,
     manifest: Manifest | None = None,
     digest: str = "",
-    most: int = 0,
 ) -> PackReport:
     rows = artifact_rows(packed.listing, packed.taken)
     new = packed.taken.new
     total = sum(row.bytes for row in rows)
     literals = sum(len(each.recipe.columns.literals) for each in packed.ready)
     return PackReport(
-        bundle=media[0] if media else None,
+        bundle=writer.directories[0] if writer else None,
         stream=packed.request.stream,
         seq=packed.lineage.seq,
         release=digest,
@@ -381,10 +388,11 @@ def _report(
         reused_bytes=max(0, total - literals - new),
         stored_bytes=manifest.bytes if manifest else 0,
         volumes=_volumes(manifest, new, packed.request),
-        needed_bytes=manifest.bytes if manifest else most,
+        needed_bytes=manifest.bytes if manifest else most.total,
         problems=packed.problems,
         warnings=packed.warnings,
         against=packed.holdings.described,
         required=len(packed.required),
-        media=media,
+        media=writer.directories if writer else (),
+        media_count=_media(writer, most, packed.request),
     )

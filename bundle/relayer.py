@@ -278,6 +278,13 @@ def _report(
         for one in release.artifacts
     )
     volumes = -(-new // sent.request.volume_size)
+    most = most_bytes(
+        new,
+        len(share.chunks),
+        sent.request.volume_size,
+        recipes=[*map(len, sent.carried.values())],
+        others=len(sent.approval) + sent.required.nbytes,
+    )
     return PackReport(
         bundle=media[0] if media else None,
         stream=release.stream.name,
@@ -303,18 +310,12 @@ def _report(
         reused_bytes=max(0, total - literals - new),
         stored_bytes=manifest.bytes if manifest else 0,
         volumes=len(manifest.volumes) if manifest else volumes,
-        needed_bytes=manifest.bytes
-        if manifest
-        else most_bytes(
-            new,
-            len(share.chunks),
-            sent.request.volume_size,
-            recipes=[*map(len, sent.carried.values())],
-            others=len(sent.approval) + sent.required.nbytes,
-        ),
+        needed_bytes=manifest.bytes if manifest else most.total,
         problems=(),
         warnings=sent.warnings,
         against=sent.holdings.described,
         required=len(sent.required),
         media=media,
+        media_count=len(media)
+        or most.media(sent.request.volume_size, sent.request.media_size),
     )

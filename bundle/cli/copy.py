@@ -9,6 +9,7 @@ from bundle.cli.reading import trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.cli.watch import watching
+from bundle.cli.written import READ_BACK
 
 if TYPE_CHECKING:
     import argparse
@@ -25,11 +26,12 @@ def copy(options: argparse.Namespace, session: Session) -> None:
     with watching(output, session.stopwatch) as reporter:
         report = run(
             copier.copy(
-                Path(options.bundle),
+                Path(options.bundles[0]),
                 Path(options.destination),
                 trust,
                 reporter,
                 session.clock(),
+                tuple(map(Path, options.bundles[1:])),
             )
         )
     output.event(
@@ -42,10 +44,13 @@ def copy(options: argparse.Namespace, session: Session) -> None:
         files=report.files,
         copiedBytes=report.copied_bytes,
         keptBytes=report.kept_bytes,
+        parts=report.parts,
     )
     output.say(
         f"{report.bundle}: {count_text(report.files, 'file')}, "
         f"{size_text(report.copied_bytes)} copied, {size_text(report.kept_bytes)} "
         "there already"
     )
-    output.say("read back from the medium: safe to remove once it is unmounted")
+    if report.parts:
+        output.say(f"one of the {report.parts} media that this bundle is spread over")
+    output.say(READ_BACK)

@@ -88,14 +88,10 @@ def protect_packed(
     Raises:
         BundleError: it does not fit, or cannot be read back; the bundle is whole.
     """
-    from bundle.format.layout import TRUST
-    from bundle.state.receiver import TrustChoice
-
     out = media[0]
     if len(media) > 1:
         out = out.with_name(f"{_PART.sub('', out.name)}-parity")
-    # It was signed a moment ago, with the root that lies beside it.
-    trust = TrustChoice(media[0] / TRUST / "1.root.json", session.state)
+    trust = own_trust(media[0], session)
     try:
         report, _ = protect(media, trust, percent, out, session.clock(), reporter)
     except BundleError as error:
@@ -105,6 +101,18 @@ def protect_packed(
         )
         raise
     return report, out
+
+
+def own_trust(medium: Path, session: Session) -> TrustChoice:
+    """Return trust in what was signed here a moment ago: the first root beside it."""
+    from bundle.format.layout import TRUST
+    from bundle.medium.files import names_on
+    from bundle.state.receiver import TrustChoice
+    from bundle.trust.chain import file_versions
+
+    directory = medium / TRUST
+    first = min(file_versions(names_on(directory), "root"))
+    return TrustChoice(directory / f"{first}.root.json", session.state)
 
 
 def members(report: ParityReport, out: Path) -> dict[str, object]:

@@ -16,35 +16,29 @@ from bundle.errors import BundleError, IntegrityError
 from bundle.limits import SHARD
 from bundle.medium.files import fill, open_regular
 from bundle.medium.parity_files import parity_paths
+from bundle.medium.readback import BAD_MEDIUM, forget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from bundle.progress import Reporter
 
 
-def parity_size(directory: Path) -> int:
-    """Return the bytes of all parity files in a directory."""
-    return sum(path.stat().st_size for path in parity_paths([directory]))
+def parity_size(directories: Iterable[Path]) -> int:
+    """Return the bytes of all parity files in some directories."""
+    return sum(path.stat().st_size for path in parity_paths(directories))
 
 
-def copy_parity(
-    source: Path,
-    directory: Path,
-    reporter: Reporter,
-    forget: Callable[[Path], None],
-) -> None:
-    """Copy the parity files of ``source`` that ``directory`` has not yet.
-
-    ``forget`` makes the next read of a file come from the medium.
+def copy_parity(sources: Iterable[Path], directory: Path, reporter: Reporter) -> None:
+    """Copy the parity files in ``sources`` that ``directory`` has not yet.
 
     Raises:
         IntegrityError: what lies there is not what was written.
         StoreError: a medium cannot be read.
         TargetError: the medium is full or refuses.
     """
-    for path in parity_paths([source]):
+    for path in parity_paths(sources):
         copy = directory / path.name
         digest = _digest(path)
         if not _has(copy, digest):
@@ -56,7 +50,7 @@ def copy_parity(
             raise IntegrityError(
                 f"{copy.name} reads back as something else",
                 rule="3.2.4",
-                advice="the medium is bad: use another",
+                advice=BAD_MEDIUM,
             )
         reporter.advanced(2 * path.stat().st_size)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundle.cli.grammar.shared import a_bundle, bundles, reading
+from bundle.cli.grammar.shared import bundles, reading
 from bundle.cli.values import percent
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _copy(commands: Commands) -> None:
     options = commands.command(
         "copy", "bundle.cli.copy:copy", "copy onto a medium and read it back"
     )
-    a_bundle(options)
+    bundles(options, "; of several, one directory is made")
     options.parser.add_argument(
         "destination", metavar="DIR", help="where its directory goes"
     )

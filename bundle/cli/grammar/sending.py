@@ -1,4 +1,4 @@
-"""``pack`` and ``diff``: what a bundle is made of."""
+"""``pack``, ``relay`` and ``diff``: what a bundle is made of."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ A receipt names releases; what is in them is known where they were packed."""
 def add(commands: Commands) -> None:
     """Add them."""
     _pack(commands)
+    _relay(commands)
     _diff(commands)
 
 
@@ -64,6 +65,15 @@ def _pack(commands: Commands) -> None:
     options.option("--expires", "DAYS", "days until readers warn", reads=days)
     options.several("--include", "GLOB", "only what matches, on artifact/path")
     options.several("--exclude", "GLOB", "not what matches, on artifact/path")
+    _media(options)
+    _far_side(options)
+    options.switch("--keep-going", "pack the rest when a source is damaged")
+    options.switch("--dry-run", "print what would be packed and write nothing")
+    state(options)
+
+
+def _media(options: Variables) -> None:
+    """Add how a bundle lies on its media."""
     options.option(
         "--volume-size", "SIZE", "bytes of a volume; default: 1GiB", reads=volume_size
     )
@@ -76,9 +86,28 @@ def _pack(commands: Commands) -> None:
     options.option(
         "--parity", "PERCENT", "shards that make good what is lost", reads=percent
     )
-    _far_side(options)
-    options.switch("--keep-going", "pack the rest when a source is damaged")
-    options.switch("--dry-run", "print what would be packed and write nothing")
+    options.switch("--verify-media", "read all of it back before it is safe to remove")
+
+
+def _relay(commands: Commands) -> None:
+    options = commands.command(
+        "relay",
+        "bundle.cli.relay:relay",
+        "make a bundle of what a store holds, for the next enclave",
+    )
+    options.parser.add_argument(
+        "directory", metavar="STORE", help="what `bundle store add` made"
+    )
+    options.option("--out", "DIR", "where the bundle goes", required=True)
+    options.option(
+        "--stream", "NAME", "whose newest release; or its id", reads=slug, required=True
+    )
+    options.option(
+        "--key", "DIR", "relay.pem, the root and the roles files", required=True
+    )
+    options.option("--have", "RECEIPT", "leave out what this receipt says is there")
+    _media(options)
+    options.switch("--dry-run", "print what would be sent and write nothing")
     state(options)
 
 
