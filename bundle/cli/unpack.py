@@ -151,8 +151,11 @@ def _print_variables(targets: Iterable[str], output: Output) -> None:
     if output.as_json or output.quiet:
         return
     from bundle.target.doctor import diagnose
+    from bundle.target.locate import FOLDERS
 
     for text in targets:
+        if text.partition(":")[0] not in FOLDERS:
+            continue
         diagnosis = diagnose(text)
         if diagnosis.variables:
             print_variables(diagnosis, output)

@@ -16,7 +16,7 @@ from bundle.target.diagnosis import Diagnosis, Finding, Severity, Variable
 from bundle.target.folder import Folder
 from bundle.target.hf_cache import HUB
 from bundle.target.hf_examination import Examination, is_repository, unreadable
-from bundle.target.locate import HF_HOME, TREE, split_target
+from bundle.target.locate import HF_HOME, OCI_LAYOUT, TREE, split_target
 from bundle.target.workspace import NAME
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def diagnose(target: str) -> Diagnosis:
             Severity.ERROR, str(path), "is not a directory", "unpack a bundle there"
         )
         return Diagnosis(location, (), (finding,), ())
-    if scheme == TREE:
+    if scheme in (TREE, OCI_LAYOUT):
         return Diagnosis(location, (), tuple(_readable(path)), ())
     home = scheme == HF_HOME
     hub = path / HUB if home else path

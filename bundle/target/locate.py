@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 HF_HOME: Final = "hf-home"
 HF_CACHE: Final = "hf-cache"
 TREE: Final = "tree"
+OCI_LAYOUT: Final = "oci-layout"
 
-FOLDERS: Final = frozenset({HF_HOME, HF_CACHE, TREE})
+FOLDERS: Final = frozenset({HF_HOME, HF_CACHE, TREE, OCI_LAYOUT})
 """Schemes whose targets are directories on this machine."""
 
-_ADVICE: Final = "write hf-home:PATH, hf-cache:PATH or tree:PATH"
+_ADVICE: Final = "write hf-home:PATH, hf-cache:PATH, tree:PATH or oci-layout:PATH"
 
 
 def parse_target(text: str, options: TargetOptions = DEFAULT) -> Target:
@@ -58,10 +59,17 @@ def _hugging_face(text: str, options: TargetOptions) -> Target:
     )
 
 
+def _oci_layout(text: str, _: TargetOptions) -> Target:
+    from bundle.target.oci_layout import OciLayoutTarget  # noqa: PLC0415 - for images
+
+    return OciLayoutTarget(split_target(text)[1])
+
+
 _SCHEMES: Final[Mapping[str, Callable[[str, TargetOptions], Target]]] = {
     HF_HOME: _hugging_face,
     HF_CACHE: _hugging_face,
     TREE: _tree,
+    OCI_LAYOUT: _oci_layout,
 }
 """What makes the target of each scheme; a remote one imports its client there."""
 

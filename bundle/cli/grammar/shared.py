@@ -13,7 +13,8 @@ TARGETS: Final = """\
 TARGET:
   hf-home:PATH     what HF_HOME names: the cache is PATH/hub
   hf-cache:PATH    what HF_HUB_CACHE names
-  tree:PATH        a directory of files"""
+  tree:PATH        a directory of files
+  oci-layout:PATH  images, in a directory that tools for images read"""
 
 
 def a_bundle(options: Variables) -> None:
