@@ -18,7 +18,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.durable import flush_directory, make_directory, target_errors
+from bundle.durable import flush_directory, make_directory, target_errors, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +51,32 @@ class BlobCache:
             return self.path(digest).stat().st_size == size
         except OSError:
             return False
+
+    def head(self, digest: BlobDigest, size: int) -> bytes | None:
+        """Return at most ``size`` bytes of a blob, as they are; None without it."""
+        try:
+            with self.path(digest).open("rb") as file:
+                return file.read(size)
+        except OSError:
+            return None
+
+    def read(self, digest: BlobDigest, size: int) -> bytes | None:
+        """Return a blob of ``size`` bytes that is here and not damaged, or None."""
+        data = self.head(digest, size + 1)
+        if data is None or len(data) != size or not digest.matches(data):
+            return None
+        return data
+
+    def put(self, digest: BlobDigest, data: bytes) -> None:
+        """Keep a small blob that was verified.
+
+        Raises:
+            TargetError: the cache cannot be written.
+        """
+        if self.read(digest, len(data)) is None:
+            path = self.path(digest)
+            make_directory(path.parent)
+            write_file(path, data)
 
     def drop(self, digest: BlobDigest) -> None:
         """Remove a blob that turned out to be damaged."""

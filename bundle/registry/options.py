@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class RegistryOptions:
     plain_http: bool = False
     auth_file: Path | None = None
     token_servers: frozenset[str] = frozenset()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     connections: int = 8
     """Connections to one registry at once."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from bundle.registry.options import RegistryOptions
 from bundle.source.filter import EVERYTHING, ListOptions
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ class SourceOptions:
     ``listing`` says what is wanted and what a problem does. ``platforms`` are
     those of an image that are taken, all when empty. ``name`` is what the one
     image of a source is to be called. ``environment`` says where networks, caches
-    and credentials are.
+    and credentials are, ``registry`` how registries are talked to.
     """
 
     listing: ListOptions = EVERYTHING
     platforms: tuple[Platform, ...] = ()
     name: Reference | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
 
 
 DEFAULT: Final = SourceOptions()

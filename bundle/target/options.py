@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read at run time
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from blake3 import blake3
 
+from bundle.oci.mapping import NameMap
+from bundle.registry.options import RegistryOptions
+
 _NAME_BYTES: Final = 8
+
+
+class OnExisting(StrEnum):
+    """What happens where a tag is there already and names something else."""
+
+    OVERWRITE = "overwrite"
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +31,16 @@ class TargetOptions:
     ``copy`` publishes real files where a Hugging Face cache has links. Remote
     targets keep what they need of this machine below ``staging``.
     ``environment`` is where the libraries of remote targets find credentials.
+    ``registry`` says how registries are talked to, ``names`` which repository an
+    image goes to there, and ``existing`` what becomes of its tag's old meaning.
     """
 
     copy: bool = False
     staging: Path = Path(".bundle/targets")
     environment: Mapping[str, str] = field(default_factory=dict)
+    registry: RegistryOptions = field(default_factory=RegistryOptions)
+    names: NameMap = field(default_factory=NameMap)
+    existing: OnExisting = OnExisting.OVERWRITE
 
     def working_directory(self, location: str) -> Path:
         """Return the directory on this machine of one remote target."""
