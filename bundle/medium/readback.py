@@ -14,11 +14,12 @@ from bundle.durable import target_errors
 from bundle.errors import IntegrityError, MissingError
 from bundle.format import layout
 from bundle.format.shards import shard_starts
-from bundle.limits import MAX_ENVELOPE, SHARD
-from bundle.medium.files import ShardedFile, names_on, read_whole
+from bundle.limits import SHARD
+from bundle.medium.files import ShardedFile, names_on
 from bundle.medium.parity_files import check_parity
 from bundle.medium.reader import open_bundle
 from bundle.medium.spread import missing_volumes
+from bundle.medium.surroundings import check_surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -99,7 +100,7 @@ def verify_media(
     ``parity`` is where its parity files are; None where it has none.
 
     Raises:
-        IntegrityError, FormatError: a file is not what was written.
+        IntegrityError, FormatError, TrustError: a file is not what was written.
         MissingError: a volume is in none of the directories.
         StoreError: a medium cannot be read.
     """
@@ -115,7 +116,7 @@ def verify_media(
     reporter.started("verify media", sum(one.size for one in payload_of(first)[1:]))
     seen = {layout.RECIPES}
     for one in opened:
-        _check_copies(one.path)
+        check_surroundings(one)
         here = {name for name in names_on(one.path) if name not in seen}
         read_back(one, one.path, reporter, here)
         seen |= here
@@ -125,17 +126,6 @@ def verify_media(
     if parity is not None:
         _check_parity(places, first)
     reporter.finished()
-
-
-def _check_copies(directory: Path) -> None:
-    for name in names_on(directory / layout.COPY):
-        copy = read_whole(directory / layout.COPY / name, MAX_ENVELOPE)
-        if copy != read_whole(directory / name, MAX_ENVELOPE):
-            raise IntegrityError(
-                f"{layout.COPY}/{name} reads back as something else",
-                rule="4.8",
-                advice=BAD_MEDIUM,
-            )
 
 
 def _check_parity(places: Sequence[Path], opened: OpenBundle) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +96,78 @@ def test_nobody_copies_for_a_stranger(
     ran = Shell(home)("copy", packed, medium)
     assert ran.code == 12
     assert not any(medium.iterdir())
+
+
+@pytest.fixture
+def parts(sender: Shell) -> list[Path]:
+    """A bundle spread over two media, with parity on a third."""
+    for number in range(2):
+        data = random.Random(number).randbytes(10 << 20)
+        (sender.home / f"manuals/{number}.bin").write_bytes(data)
+    source = f"tree:{sender.home / 'manuals'}"
+    sender.ok("pack", source, "--media-size", "18MiB", "--parity", "5")
+    return sorted((sender.home / "out").iterdir())
+
+
+def test_all_parts_of_a_bundle_become_one(
+    receiver: Shell, parts: list[Path], medium: Path
+) -> None:
+    assert [one.name for one in parts] == [
+        "docs-000001-1-of-2",
+        "docs-000001-2-of-2",
+        "docs-000001-parity",
+    ]
+    ran = receiver.ok("copy", *reversed(parts), medium, "--json")
+    copy = medium / "docs-000001"
+    assert (ran.result["bundle"], ran.result["parts"]) == (str(copy), 0)
+    wanted = {name for part in parts for name in contents(part)}
+    assert {*contents(copy)} == wanted
+    receiver.ok("verify", copy)
+    (copy / "vol-00001.bdv").write_bytes((copy / "vol-00001.bdv").read_bytes()[:-9])
+    receiver.ok("repair", copy, "--in-place")
+
+
+def test_one_part_is_copied_as_it_is(
+    receiver: Shell, parts: list[Path], tmp_path: Path
+) -> None:
+    sticks = [tmp_path / "stick-1", tmp_path / "stick-2"]
+    for part, stick in zip(parts, sticks, strict=False):
+        stick.mkdir()
+        ran = receiver.ok("copy", part, stick)
+        assert "one of the 2 media that this bundle is spread over" in ran.lines
+        assert contents(stick / part.name) == contents(part)
+    copies = [stick / part.name for part, stick in zip(parts, sticks, strict=False)]
+    receiver.ok("verify", *copies)
+
+
+def test_parts_that_are_not_all_there_are_no_copy(
+    receiver: Shell, parts: list[Path], medium: Path, tmp_path: Path
+) -> None:
+    ran = receiver("copy", parts[1], parts[2], medium)
+    assert ran.code == 0
+    alone = parts[0].rename(tmp_path / "renamed")
+    ran = receiver("copy", alone, medium)
+    assert ran.code == 13
+    assert "need vol-0000" in ran.err
+    assert not (medium / "docs-000001").exists()
+
+
+def test_a_fill_keeps_its_name_beside_the_bundle(
+    receiver: Shell, packed: Path, medium: Path
+) -> None:
+    receiver.ok("copy", packed, medium)
+    fill = packed.rename(packed.with_name("docs-000001-fill-1"))
+    receiver.ok("copy", fill, medium)
+    other = fill.rename(fill.with_name("downloads"))
+    receiver.ok("copy", other, medium)
+    assert sorted(one.name for one in medium.iterdir()) == [
+        "docs-000001",
+        "docs-000001-fill-1",
+    ]
+
+
+def test_what_is_for_others_is_copied_too(sender: Shell, medium: Path) -> None:
+    sender.ok("trust", "enrol", sender.home / "keys/1.root.json")
+    source = f"tree:{sender.home / 'manuals'}"
+    sender.ok("pack", source, "--audience", "plant-3")
+    sender.ok("copy", sender.home / "out/docs-000001", medium)

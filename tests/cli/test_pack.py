@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bundle.medium import readback
 from tests.cli.conftest import contents
 
 if TYPE_CHECKING:
@@ -270,3 +271,58 @@ def test_what_comes_out_is_what_went_in(sender: Shell, receiver: Shell) -> None:
 
 def _root(sender: Shell) -> Path:
     return sender.home / "keys/1.root.json"
+
+
+def test_media_are_read_back_where_that_is_asked_for(sender: Shell) -> None:
+    ran = sender.ok("pack", manuals(sender), "--verify-media", "--parity", "10")
+    assert "read back from the medium: safe to remove once it is unmounted" in ran.lines
+    assert sender.ok("pack", manuals(sender), "--json").result["readBack"] is False
+    ran = sender.ok("pack", manuals(sender), "--verify-media", "--json")
+    assert ran.result["readBack"] is True
+
+
+def test_a_medium_that_gives_back_something_else_is_not_safe(
+    sender: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the pack wrote and what the medium then has are not the same."""
+    forget = readback.forget
+
+    def lose(path: Path) -> None:
+        if path.suffix == ".bdv":
+            with path.open("r+b") as file:
+                file.seek(300)
+                file.write(b"\0\0\0\0")
+        forget(path)
+
+    monkeypatch.setattr(readback, "forget", lose)
+    ran = sender("pack", manuals(sender), "--verify-media")
+    assert ran.code == 11
+    assert "safe to remove" not in ran.out
+    assert "the medium is bad: do not carry" in ran.err
+
+
+def test_a_dry_run_counts_parity_and_media(sender: Shell) -> None:
+    for number in range(3):
+        data = random.Random(number).randbytes(10 << 20)
+        (sender.home / f"manuals/{number}.bin").write_bytes(data)
+    options = ("--media-size", "18MiB", "--parity", "10")
+    tried = sender.ok("pack", manuals(sender), *options, "--dry-run")
+    assert re.fullmatch(
+        r"at most 3\d\.\d MiB in 4 volumes and 4\.\d MiB of parity on 3 media, "
+        r"1 s to copy at 100 MB/s",
+        tried.lines[-2],
+    )
+    tried = sender.ok("pack", manuals(sender), *options, "--dry-run", "--json")
+    done = sender.ok("pack", manuals(sender), *options, "--json").result
+    assert tried.result["mediaCount"] == done["mediaCount"] == len(done["media"]) + 1
+    assert done["parityBytes"] == pytest.approx(tried.result["parityBytes"], rel=0.05)
+    assert done["parityBytes"] == done["parity"]["bytes"]
+    assert tried.result["media"] == []
+
+
+def test_media_that_are_too_small_are_told_of_by_a_dry_run(sender: Shell) -> None:
+    (sender.home / "manuals/1.bin").write_bytes(random.Random(1).randbytes(20 << 20))
+    options = ("--media-size", "16MiB", "--volume-size", "16MiB", "--dry-run")
+    ran = sender("pack", manuals(sender), *options)
+    assert ran.code == 14
+    assert "are too small" in ran.err
