@@ -215,3 +215,6 @@ MAX_CHART_YAML: Final = 1 * MIB
 
 MAX_CHART: Final = 256 * MIB
 """Bytes of a chart as a file: most have kilobytes, Helm takes 20 MiB."""
+
+MAX_TAR_MEMBERS: Final = 1 << 20
+"""Headers of one tar that is cut at its members: some seconds to walk."""

@@ -10,7 +10,7 @@ leaves what is used where it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from bundle.store.segment import join
 from bundle.store.use import dropped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,13 +40,16 @@ if TYPE_CHECKING:
     from bundle.format.columns import Indices
     from bundle.format.frame import FrameHeader
     from bundle.store.base import Retention
+    from bundle.store.index import Index
     from bundle.store.local import LocalStore
     from bundle.store.pointers import Pointer
     from bundle.store.segment import Table
     from bundle.store.vault import Vault
 
     Frame = tuple[FrameHeader, bytes | memoryview]
-    Sizes = dict[int, tuple[int, int, int, int]]
+
+Sizes: TypeAlias = dict[int, tuple[int, int, int, int]]
+"""Per pack: chunks and plain bytes in use, all chunks and bytes that it indexes."""
 
 MOSTLY: Final = 0.5
 """Packs with a smaller share of their bytes in use are written again."""
@@ -78,7 +81,7 @@ def collect(store: LocalStore, retention: Retention, *, dry_run: bool) -> Collec
         store.vault.reload()
         marked = _mark(store, retention)
         generation = store.place.identity().generation + 1
-        sizes = _pack_sizes(store.vault, marked)
+        sizes = sizes_of(store.vault.index, marked.flags)
         report = _report(store, marked, sizes, generation)
         if not dry_run:
             store.place.advance()
@@ -142,16 +145,19 @@ def _not_whole(what: str, pointer: Pointer) -> MissingError:
     )
 
 
-def _pack_sizes(vault: Vault, marked: _Marked) -> Sizes:
-    """Return per pack: chunks and plain bytes in use, and all that it indexes."""
-    live = vault.index.live
+def sizes_of(index: Index, flags: Sequence[NDArray[np.bool_]]) -> Sizes:
+    """Return per live pack: chunks and plain bytes in use, and all that it indexes.
+
+    ``flags`` say of each record of each segment whether it is in use.
+    """
+    live = index.live
     top = int(live.max()) + 1 if len(live) else 0
     sums = np.zeros((4, top), np.int64)
-    for segment, flags in zip(vault.index.segments, marked.flags, strict=True):
+    for segment, marked in zip(index.segments, flags, strict=True):
         for start, end in windows(0, len(segment)):
             packs = segment.table["pack"][start:end].astype(np.int64)
             lengths = segment.table["length"][start:end].astype(np.int64)
-            used = flags[start:end] & (packs < top)
+            used = marked[start:end] & (packs < top)
             known = packs < top
             _add(sums, packs[used], lengths[used], 0)
             _add(sums, packs[known], lengths[known], 2)
@@ -175,7 +181,7 @@ def _report(
     sizes: Sizes,
     generation: int,
 ) -> Collected:
-    touched = [one for one in sizes.values() if one[0] == 0 or _is_mostly_dead(one)]
+    touched = [one for one in sizes.values() if one[0] == 0 or is_mostly_dead(one)]
     gone = tuple(store.with_envelope(one.release) for one in marked.gone)
     return Collected(
         releases=gone,
@@ -186,7 +192,8 @@ def _report(
     )
 
 
-def _is_mostly_dead(sizes: tuple[int, int, int, int]) -> bool:
+def is_mostly_dead(sizes: tuple[int, int, int, int]) -> bool:
+    """Return whether so little of a pack is in use that it is written again."""
     return sizes[1] < MOSTLY * sizes[3]
 
 
@@ -218,7 +225,7 @@ def _delete(store: LocalStore, marked: _Marked, sizes: Sizes) -> None:
 
 def _repack(vault: Vault, marked: _Marked, sizes: Sizes) -> None:
     """Move what lives in mostly dead packs, while there is room for it."""
-    old = [pack for pack, size in sizes.items() if size[0] and _is_mostly_dead(size)]
+    old = [pack for pack, size in sizes.items() if size[0] and is_mostly_dead(size)]
     try:
         for pack in old:
             _move(vault, pack, _used(vault, marked, pack))

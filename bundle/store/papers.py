@@ -47,7 +47,7 @@ class Papers:
         """
         own = self._of(digest)
         for name, data in files.items():
-            if _limit(name) is None:
+            if limit_of(name) is None:
                 raise ValueError(f"{name!r} is not kept with a release")
             path = own / name
             with target_errors(path):
@@ -92,7 +92,7 @@ class Papers:
 def _read(own: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(own.rglob("*")) if own.is_dir() else ():
         name = path.relative_to(own).as_posix()
-        limit = _limit(name)
+        limit = limit_of(name)
         if limit is None or path.is_symlink() or not path.is_file():
             continue
         with path.open("rb") as file:
@@ -102,5 +102,6 @@ def _read(own: Path) -> Iterator[tuple[str, bytes]]:
         yield name, data
 
 
-def _limit(name: str) -> int | None:
+def limit_of(name: str) -> int | None:
+    """Return the bytes that a paper of this name may have, None where none has it."""
     return next((limit for one, limit in _LIMITS if one.fullmatch(name)), None)

@@ -257,8 +257,10 @@ def write_segment(
     """Write a segment; return its name, 32 hexadecimal digits of its digest.
 
     ``buckets`` yields, for each first byte, the records of its ids in any order.
-    Where an id is there several times, the highest pack counts (rule 50.3.9).
+    Where an id is there several times, the highest pack counts (rule 50.3.9). The
+    file is written from where it stands.
     """
+    start = file.tell()
     file.write(bytes(RECORD_SIZE))
     hasher, counts = blake3(), []
     for bucket in buckets:
@@ -271,7 +273,7 @@ def write_segment(
     rest = fanout.tobytes() + np.unique(np.array(packs, "<u4")).tobytes()
     hasher.update(rest)
     file.write(rest + hasher.digest())
-    file.seek(0)
+    file.seek(start)
     number = len(set(packs))
     file.write(_HEADER.serialize(FORMAT, 0, number, int(fanout[-1]), bytes(32)))
     return hasher.hexdigest()[:32]

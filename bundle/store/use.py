@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,7 +22,9 @@ from bundle.limits import MAX_CHUNK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bundle.store.base import Committed, ReadStore, Retention
+    from numpy.typing import NDArray
+
+    from bundle.store.base import Committed, Retention
 
 
 def order(releases: Iterable[Committed]) -> tuple[Committed, ...]:
@@ -78,7 +80,17 @@ def check_recipe(digest: str, data: bytes | memoryview) -> None:
         )
 
 
-async def check_held(store: ReadStore, release: Committed) -> None:
+class Holder(Protocol):
+    """The part of a store that says what it holds."""
+
+    async def has_many(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return for each row of ``ids`` (n, 32) whether its chunk is held."""
+
+    async def recipe(self, digest: str) -> bytes:
+        """Return the recipe with this digest text, hashed again."""
+
+
+async def check_held(store: Holder, release: Committed) -> None:
     """Refuse to commit a release that ``store`` does not hold whole.
 
     Raises:
