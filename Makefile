@@ -36,7 +36,7 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/deptry bundle
+	$(BIN)/deptry bundle syncd
 
 .PHONY: interop
 interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, and a real Ceph gateway

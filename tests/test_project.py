@@ -276,6 +276,7 @@ def closure(name: str, extra: str = "") -> set[str]:
         ("With the extra `parity`", "parity"),
         ("With the extra `registry`", "registry"),
         ("With the extra `s3`", "s3"),
+        ("With the extra `syncd`", "syncd"),
     ],
 )
 def test_the_licence_of_every_dependency_is_listed(title: str, extra: str) -> None:

@@ -134,6 +134,14 @@ class Target(ABC):
             TargetError: a link is planted where the artifact belongs.
         """
 
+    def doubt(self) -> None:
+        """Forget by what looks files are known: ``missing`` hashes all of them again.
+
+        For whoever suspects that a file was changed and made to look as before.
+        """
+        if self._workspace.root.is_dir():
+            self._workspace.prune("records", ())
+
     async def begin(self) -> None:
         """Make the directory for ``staging`` and clear what killed runs left there.
 

@@ -1,0 +1,1 @@
+"""The daemon on the bastion: notices media, ingests, publishes, writes receipts."""

@@ -1,0 +1,170 @@
+"""What ``syncd.toml`` may say: one frozen structure, each field with its bound.
+
+Paths are absolute: a daemon has no directory of its own. Nothing is looked up
+here; ``syncd check-config`` and ``syncd run`` find out what is really there.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bundle.errors import FormatError
+from bundle.paths import check_slug
+from bundle.settings import read_settings
+
+Seconds = Annotated[int, Meta(ge=1, le=86_400)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+
+_DIGEST: Final = re.compile(r"blake3:[0-9a-f]{64}", re.ASCII)
+
+
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[store]``: where chunks, recipes and releases are kept."""
+
+    path: str
+    """The directory; made if it is not there."""
+
+    keep: Count = 3
+    """Releases of each stream that stay: room to go back twice."""
+
+    pins: tuple[str, ...] = ()
+    """Digests of releases that stay whatever their age."""
+
+    def __post_init__(self) -> None:
+        _check_absolute("path", self.path)
+        for pin in self.pins:
+            if _DIGEST.fullmatch(pin) is None:
+                raise ValueError(f"{pin!r} is no digest of a release")
+
+
+class MediaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[media]``: where bundles appear."""
+
+    watch: tuple[str, ...]
+    """Directories below which a medium appears, or a bundle itself."""
+
+    depth: Annotated[int, Meta(ge=0, le=8)] = 3
+    """Directories down from a watched one that a bundle may be."""
+
+    poll_seconds: Seconds = 10
+    """Seconds between looks where a file system tells of no changes."""
+
+    settle_seconds: Annotated[int, Meta(ge=0, le=3600)] = 2
+    """Seconds without a change before a bundle counts as copied."""
+
+    receipts: Literal["directory", "medium"] = "directory"
+    """Where receipts go: nothing is ever written to a medium unless this says so."""
+
+    receipt_directory: str = ""
+    """The directory for receipts and wants; default: ``receipts`` below the state."""
+
+    def __post_init__(self) -> None:
+        if not self.watch:
+            raise ValueError("watch names no directory")
+        for path in self.watch:
+            _check_absolute("watch", path)
+        if self.receipt_directory:
+            _check_absolute("receipt_directory", self.receipt_directory)
+
+
+class TargetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[target]]``: one place that releases are published to."""
+
+    name: str
+    """What it is called in the journal, in logs and on the page."""
+
+    to: str
+    """The target as ``bundle unpack --to`` takes it."""
+
+    artifacts: tuple[str, ...] = ("*",)
+    """Patterns of ``kind:name``, or of the name alone."""
+
+    streams: tuple[str, ...] = ("*",)
+    """Patterns of the names of streams."""
+
+    copy: bool = False
+    """Publish files where a Hugging Face cache has links."""
+
+    prune: bool = True
+    """Remove what left its stream, once it is nowhere in the releases kept."""
+
+    retry_seconds: Seconds = 30
+    """Seconds until the first try after one that failed; doubled for each more."""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.artifacts or not self.streams:
+            raise ValueError("artifacts and streams name at least one pattern")
+
+    def selects_stream(self, name: str) -> bool:
+        """Return whether anything of the stream called ``name`` goes here."""
+        return any(fnmatch.fnmatchcase(name, one) for one in self.streams)
+
+    def selects(self, kind: str, name: str) -> bool:
+        """Return whether an artifact goes here, if its stream does."""
+        full = f"{kind}:{name}"
+        return any(
+            fnmatch.fnmatchcase(full if ":" in one else name, one)
+            for one in self.artifacts
+        )
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of ``syncd.toml``."""
+
+    state: str
+    """The directory for the journal, trust and the site's key; never on a network
+    file system, nor where workloads can write."""
+
+    store: StoreSettings
+    media: MediaSettings
+    target: tuple[TargetSettings, ...]
+    site: str = "default"
+    """This receiver's name: for audiences and receipts."""
+
+    jobs: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Worker threads; 0 stands for the processors there are."""
+
+    strict: bool = False
+    """Refuse what has expired."""
+
+    def __post_init__(self) -> None:
+        _check_absolute("state", self.state)
+        _check_name(self.site)
+        names = [one.name for one in self.target]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two targets are called {name!r}")
+
+    @property
+    def receipt_directory(self) -> str:
+        """Where receipts and wants go that do not go onto a medium."""
+        chosen = self.media.receipt_directory
+        return chosen or str(PurePosixPath(self.state) / "receipts")
+
+
+def read_config(data: bytes, name: str) -> Config:
+    """Return the configuration in ``data``, the content of the file ``name``.
+
+    Raises:
+        UsageError: it is not one; names the line.
+    """
+    return read_settings(data, Config, name)
+
+
+def _check_absolute(field: str, path: str) -> None:
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError(f"{field}: {path!r} is no absolute path")
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_slug(name, rule="2.2")
+    except FormatError as error:
+        raise ValueError(str(error)) from None

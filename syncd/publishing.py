@@ -1,0 +1,126 @@
+"""From the store into one target: what is selected of a stream's release."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bundle.errors import TargetError
+from bundle.publisher import PublishRequest, publish, release_of
+from bundle.target.locate import parse_target
+from syncd.plan import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bundle.format.release import Artifact
+    from bundle.progress import Reporter
+    from bundle.publisher import PublishReport
+    from bundle.store.base import Committed, ReadStore
+    from bundle.target.base import Target
+    from bundle.target.options import TargetOptions
+    from syncd.config import TargetSettings
+
+
+def targets_of(
+    committed: Committed, settings: Iterable[TargetSettings]
+) -> tuple[str, ...]:
+    """Return the names of the targets that something of a release goes to.
+
+    A target that has something of the stream and is to have nothing of this
+    release is not among them: see ``names_at``.
+
+    Raises:
+        IntegrityError, FormatError: the store's copy of the release is damaged.
+    """
+    artifacts = release_of(committed).artifacts
+    return tuple(
+        one.name
+        for one in settings
+        if one.selects_stream(committed.name)
+        and any(one.selects(each.kind, each.name) for each in artifacts)
+    )
+
+
+def held_of(committed: Committed, settings: Sequence[TargetSettings]) -> Held:
+    """Return a release of the store as the plan looks at it.
+
+    Raises:
+        IntegrityError, FormatError: the store's copy of the release is damaged.
+    """
+    return Held(
+        committed.stream,
+        committed.name,
+        committed.seq,
+        committed.digest,
+        targets_of(committed, settings),
+    )
+
+
+async def publish_to(
+    settings: TargetSettings,
+    target: Target,
+    release: str,
+    store: ReadStore,
+    reporter: Reporter,
+) -> PublishReport:
+    """Make a target hold what it selects of a release of the store.
+
+    Raises:
+        MissingError, IntegrityError, FormatError: the store lost some of it.
+        StoreError: the store or a network does not answer.
+        TargetError: the target is full or refuses.
+    """
+
+    def selected(artifact: Artifact) -> bool:
+        return settings.selects(artifact.kind, artifact.name)
+
+    request = PublishRequest(
+        store=store, release=release, targets=(target,), selected=selected
+    )
+    report = await publish(request, reporter)
+    if report.left:
+        raise TargetError(
+            f"{settings.to} does not take {report.left[0].partition(':')[0]}"
+            + (f" and {len(report.left) - 1} more" if len(report.left) > 1 else ""),
+            advice=f"the rest is published; let target {settings.name!r} select "
+            "only what it takes",
+        )
+    return report
+
+
+def make_target(settings: TargetSettings, options: TargetOptions) -> Target:
+    """Return the target that settings name; nothing is looked at yet.
+
+    Raises:
+        UsageError: the text names no target.
+    """
+    return parse_target(settings.to, options)
+
+
+def refuse_two_owners(
+    settings: TargetSettings,
+    wanted: Committed,
+    placed: Mapping[str, Committed],
+) -> None:
+    """Refuse to publish under a name that another stream has at this target.
+
+    ``placed`` are the releases that the target has, by the id of their stream.
+
+    Raises:
+        TargetError: names the artifact and the stream that it belongs to.
+    """
+    ours = {
+        (one.kind, one.name)
+        for one in release_of(wanted).artifacts
+        if settings.selects(one.kind, one.name)
+    }
+    for stream, other in placed.items():
+        if stream == wanted.stream:
+            continue
+        for one in release_of(other).artifacts:
+            if (one.kind, one.name) in ours and settings.selects(one.kind, one.name):
+                raise TargetError(
+                    f"{one.kind} {one.name} of stream {wanted.name} is published at "
+                    f"{settings.name} by stream {other.name} ({stream})",
+                    advice="let the target select it of one stream only",
+                )
