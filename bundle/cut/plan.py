@@ -15,18 +15,18 @@ np.int64(24000)
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 import numpy as np
 
 from bundle.codec.encoding import DENSE, TEXT, UNKNOWN, Kind
-from bundle.cut import compressed, fastcdc, gguf, safetensors, zipped
+from bundle.cut import compressed, fastcdc, gguf, safetensors, tar, zipped
 from bundle.cut.region import Plan, PlanBuilder, Region, Rule
 from bundle.limits import KIB, MAX_CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy.typing as npt
 
@@ -44,11 +44,13 @@ _ODD: Final = (
     struct.error,
     msgspec.MsgspecError,
 )
-_PARSERS: Final[tuple[Callable[[Read, int, bytes, PlanBuilder], bool], ...]] = (
+_Describe: TypeAlias = "Callable[[Read, int, bytes, PlanBuilder], bool]"
+_PARSERS: Final[tuple[_Describe, ...]] = (
     gguf.describe,
     zipped.describe,
     safetensors.describe,
 )
+"""What a file may be, and so may a member of a tar."""
 
 
 def plan(read: Read, size: int, name: str) -> Plan:
@@ -57,13 +59,26 @@ def plan(read: Read, size: int, name: str) -> Plan:
     ``read(offset, size)`` returns that part of the file, or less at its end; its
     exceptions pass through. ``name`` is a hint where content has no mark.
     """
+    return _plan(read, size, name, (*_PARSERS, _archive))
+
+
+def _archive(read: Read, size: int, head: bytes, builder: PlanBuilder) -> bool:
+    """Add the regions of a tar, whose members are what a file may be but no tar."""
+    return tar.describe(read, size, head, builder, inside=_member)
+
+
+def _member(read: Read, size: int) -> Plan:
+    return _plan(read, size, "", _PARSERS)
+
+
+def _plan(read: Read, size: int, name: str, parsers: Iterable[_Describe]) -> Plan:
     if not size:
         return PlanBuilder(0).finish()
     head = read(0, min(size, _HEAD))
     kind = TEXT if 0 not in head else UNKNOWN
     if size <= _SMALL:
         return _whole(size, Rule.FASTCDC, kind)
-    for describe in _PARSERS:
+    for describe in parsers:
         builder = PlanBuilder(size)
         try:
             if describe(read, size, head, builder):

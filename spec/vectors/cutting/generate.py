@@ -301,11 +301,107 @@ def compressed_cases() -> list[Case]:
     return [*cases, named, short]
 
 
+def member(
+    name: str, body: list[Part], *, kind: str = "0", size: bytes = b""
+) -> list[Part]:
+    """Return a member of a tar: its header, its bytes and its padding."""
+    length = len(content(body))
+    head = name.encode().ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2
+    head += size or b"%011o\0" % length
+    head += b"00000000000\0" + b" " * 8 + kind.encode()
+    head = head.ljust(257, b"\0") + b"ustar\x0000"
+    head = head.ljust(512, b"\0")
+    head = head[:148] + b"%06o\0 " % sum(head) + head[156:]
+    padding = "00" * (-length % 512)
+    return [{"hex": head.hex()}, *body, *([{"hex": padding}] if padding else [])]
+
+
+def pax(**records: str) -> list[Part]:
+    """Return the header with records that is before a member."""
+    body = ""
+    for name, value in records.items():
+        rest = f" {name}={value}\n"
+        size = len(rest) + 1
+        while len(f"{size}{rest}") != size:
+            size = len(f"{size}{rest}")
+        body += f"{size}{rest}"
+    return member("PaxHeaders/1", [text(body)], kind="x")
+
+
+def tar_cases() -> list[Case]:
+    """Large members are files of their own; all else is between them."""
+    library = [random("library", 200 * KIB + 7)]
+    small = [
+        part
+        for number in range(40)
+        for part in member(f"etc/{number}", [random(f"e{number}", 1000)])
+    ]
+    model = safetensors(_MODEL)
+    end: list[Part] = [{"repeat": "00", "size": 1024}]
+    wide = b"\x80" + (200 * KIB + 7).to_bytes(11, "big")
+    long_name = "opt/" + "x" * 120
+    bad = [{"hex": "00" * 8 + "ff" * 504}]
+    return [
+        case("large and small members", "a.tar", [*small, *member("lib", library)]),
+        case("the library alone", "lib", library),
+        case(
+            "a model in a layer is cut as a model",
+            "blob",
+            [*member("m", []), *member("model.safetensors", model), *end],
+        ),
+        case(
+            "long names come first",
+            "a",
+            [
+                *member("././@LongLink", [text(long_name)], kind="L"),
+                *member(long_name[:100], library),
+                *pax(path=long_name),
+                *member("x", library),
+                *end,
+            ],
+        ),
+        case(
+            "sizes in records and in binary",
+            "a",
+            [
+                *pax(size=str(200 * KIB + 7)),
+                *member("x", library, size=b"0" * 11 + b"\0"),
+                *member("y", library, size=wide),
+                *end,
+            ],
+        ),
+        case(
+            "links have no bytes",
+            "a",
+            [
+                *member("l", [], kind="1", size=b"%011o\0" % (1 << 20)),
+                *member("x", library),
+            ],
+        ),
+        case(
+            "a tar in a tar is not looked into",
+            "a",
+            [*member("inner.tar", [*member("x", library), *small]), *end],
+        ),
+        case(
+            "bytes after the end", "a", [*member("x", library), *end, random("z", 99)]
+        ),
+        case("no header where one is due", "a", [*member("x", library), *bad, *end]),
+        case(
+            "a member past the end",
+            "a",
+            [member("x", library)[0], random("library", 100 * KIB)],
+        ),
+        case("a sparse member", "a", [*member("s", library, kind="S"), *small, *end]),
+    ]
+
+
 FILES: Final = {
     "fastcdc.json": fastcdc_cases,
     "safetensors.json": safetensors_cases,
     "gguf.json": gguf_cases,
     "zip.json": zip_cases,
+    "tar.json": tar_cases,
     "compressed.json": compressed_cases,
 }
 
