@@ -27,8 +27,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from bundle.progress import Reporter
 from bundle.store.base import Identity
-from bundle.store.inplace import InPlaceStore, Placed
+from bundle.store.chunk_map import Placed
+from bundle.store.inplace import InPlaceStore
 from bundle.target.folder import nearest
 from bundle.target.ledger import Ledger
 from bundle.target.room import Room
@@ -72,8 +74,25 @@ class Published:
         )
 
 
+@dataclass(slots=True)
+class Transfer:
+    """What became of the bytes of the files that belong at a remote target.
+
+    ``sent`` bytes went over the network, ``copied`` ones were put together there
+    out of what was there already, and of the ``skipped`` ones nothing was done.
+    """
+
+    sent: int = 0
+    copied: int = 0
+    skipped: int = 0
+
+
 class Target(ABC):
-    """A place that artifacts are unpacked to."""
+    """A place that artifacts are unpacked to.
+
+    ``reporter`` is told how publishing goes on where that takes a while. ``transfer``
+    is what a remote target that counts says of its traffic.
+    """
 
     remote: ClassVar[bool] = False
     """Whether what is published goes over a network, and is read back over it."""
@@ -81,6 +100,8 @@ class Target(ABC):
     def __init__(self, location: str, workspace: Workspace) -> None:
         self.location = location
         self.ledger = Ledger(workspace)
+        self.reporter = Reporter()
+        self.transfer: Transfer | None = None
         self._workspace = workspace
 
     async def __aenter__(self) -> Self:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from bundle.registry.connection import Registry
-    from bundle.store.inplace import SizeOf
+    from bundle.store.chunk_map import SizeOf
     from bundle.target.documents import KnownDocuments
 
 KEPT: Final = "kept/"

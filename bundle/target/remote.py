@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 
 
 class RemoteTarget(Target):
-    """Stages here and publishes over a network."""
+    """Stages here and publishes over a network.
+
+    ``place`` names what the ledger is about where ``location`` does not say it all.
+    """
 
     remote: ClassVar = True
 
-    def __init__(self, location: str, options: TargetOptions) -> None:
-        super().__init__(location, Workspace(options.working_directory(location)))
+    def __init__(
+        self, location: str, options: TargetOptions, *, place: str = ""
+    ) -> None:
+        directory = options.working_directory(place or location)
+        super().__init__(location, Workspace(directory))
 
     async def begin(self) -> None:
         """Make the working directory and clear what killed runs left there.

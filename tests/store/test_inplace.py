@@ -12,7 +12,8 @@ from bundle.errors import NotFoundError
 from bundle.format.recipe import Mode, Recipe
 from bundle.format.recipe_builder import ChunkRun, Literal, RecipeBuilder
 from bundle.store.base import Identity
-from bundle.store.inplace import InPlaceStore, LocalFiles, Placed, open_published
+from bundle.store.chunk_map import Placed
+from bundle.store.inplace import InPlaceStore, LocalFiles, open_published
 from tests.store.contents import chunk, digest, recipe_of, release, rows
 
 if TYPE_CHECKING:
