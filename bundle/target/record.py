@@ -82,7 +82,7 @@ class Record:
         """Return whether the file ``name`` has the content with this SHA-256.
 
         The file is opened without following a link and hashed unless it is the
-        one that is remembered under ``key``.
+        one that is remembered under ``key``, with this content or another.
         """
         descriptor = folder.open_file(name)
         if descriptor is None:
@@ -94,8 +94,12 @@ class Record:
         expected = sha256.hex()
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             seen = _seen(os.fstat(file.fileno()), expected)
-            if self._document.files.get(key) == seen:
-                return True
+            known = self._document.files.get(key)
+            if (
+                known is not None
+                and msgspec.structs.replace(seen, sha256=known.sha256) == known
+            ):
+                return known == seen
             try:
                 found = hashlib.file_digest(file, "sha256").digest()
             except OSError:

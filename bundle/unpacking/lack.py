@@ -16,6 +16,7 @@ import numpy as np
 from bundle.digest import DIGEST_SIZE, Digest
 from bundle.durable import make_directory, write_file
 from bundle.errors import MissingError
+from bundle.flow.together import together
 from bundle.format.columns import keys_of, order_of, windows
 from bundle.format.want import Want, want_name
 from bundle.medium.chunks import ChunkReader
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from bundle.unpacking.supply import Supply
     from bundle.unpacking.worker import Assembly
 
-_BATCH: Final = 16
-"""Chunks that are in memory at once, at most 16 MiB."""
+_BATCH: Final = 8
+"""Chunks that are read together; two such batches are in memory, at most 16 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +128,48 @@ async def feed(
         StoreError: a store cannot be read.
         TargetError: the sink cannot take it.
     """
-    contents = assembly.contents
-    lost: list[bytes] = []
+    feeding = _Feeding(assembly, supply)
     for start, end in windows(0, len(rows), step=_BATCH):
-        ids = contents.ids[rows[start:end]]
-        found = [await supply.read(row.tobytes()) for row in ids]
-        lost += [
-            row.tobytes() for row, data in zip(ids, found, strict=True) if data is None
-        ]
-        arrived = {
-            row: memoryview(data)
-            for data, same in zip(found, contents.rows_of(ids), strict=True)
-            if data is not None
-            for row in same
-        }
-        await asyncio.to_thread(assembly.take, arrived)
-    return lost
+        feeding.ids = assembly.contents.ids[rows[start:end]]
+        await together(lambda step: step(), (feeding.take, feeding.read), at_once=2)
+    await feeding.take()
+    return feeding.lost
+
+
+class _Feeding:
+    """Two batches of chunks: one is written and hashed while the next is read."""
+
+    def __init__(self, assembly: Assembly, supply: Supply) -> None:
+        self.ids: NDArray[np.uint8] = np.zeros((0, DIGEST_SIZE), np.uint8)
+        self.lost: list[bytes] = []
+        self._assembly = assembly
+        self._supply = supply
+        self._arrived: dict[int, memoryview] = {}
+
+    async def read(self) -> None:
+        """Read the batch of ``ids``, and note those of them that no store has."""
+        chunks = [row.tobytes() for row in self.ids]
+        found = await together(self._supply.read, chunks, at_once=_BATCH)
+        rows = self._assembly.contents.rows_of(self.ids)
+        self._arrived = {}
+        for chunk, data, same in zip(chunks, found, rows, strict=True):
+            if data is None:
+                self.lost.append(chunk)
+            else:
+                self._arrived |= dict.fromkeys(same, memoryview(data))
+
+    async def take(self) -> None:
+        """Give the batch that was read to the assembly; if cancelled, at its end."""
+        if not self._arrived:
+            return
+        taking = asyncio.ensure_future(
+            asyncio.to_thread(self._assembly.take, self._arrived)
+        )
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])
+            raise
 
 
 def _rows(ids: set[bytes]) -> NDArray[np.uint8]:

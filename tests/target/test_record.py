@@ -45,6 +45,23 @@ def test_content_is_hashed_once_and_remembered(
     assert len(calls) == 1
 
 
+def test_a_file_that_is_known_to_be_another_is_not_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = _hashes(monkeypatch)
+    path = tmp_path / "file"
+    path.write_bytes(DATA)
+    record = _record(tmp_path)
+    other = hashlib.sha256(b"other").digest()
+    with Folder.open(tmp_path) as folder:
+        assert record.holds("file", folder, "file", SHA256)
+        assert not record.holds("file", folder, "file", other)
+        assert len(calls) == 1
+        os.utime(path, ns=(0, 0))
+        assert not record.holds("file", folder, "file", other)
+    assert len(calls) == 2
+
+
 def test_a_file_that_was_touched_is_hashed_again(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(DATA)
