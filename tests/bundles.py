@@ -79,9 +79,14 @@ def write_tree(
 
 
 def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
-    """Return every name below ``root`` with its kind and content; follows no link."""
+    """Return every name below ``root`` with its kind and content; follows no link.
+
+    But for the audit log, which says what was tried and refused.
+    """
     found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
+        if path.name == "audit.jsonl":
+            continue
         mode = path.lstat().st_mode
         kind: tuple[object, ...] = stat.S_IFMT(mode), bool(mode & stat.S_IXUSR)
         if stat.S_ISLNK(mode):

@@ -34,6 +34,7 @@ from bundle.limits import (
 )
 from bundle.medium.files import ShardedFile, names_on, read_whole
 from bundle.medium.reader import OpenBundle, open_bundle, read_trust
+from bundle.state.judgement import noting_refusals
 from bundle.state.receiver import load_trust
 
 if TYPE_CHECKING:
@@ -126,9 +127,11 @@ def open_stream(stream: BinaryIO, choice: TrustChoice, clock: float) -> OpenBund
         directory = Path(name)
         _take_envelopes(pipe, directory)
         # Sizes are signed before anything that may be large is laid down.
-        trust = load_trust(choice, read_trust(directory), clock, keep=False)
-        envelope = read_whole(directory / layout.MANIFEST, MAX_ENVELOPE)
-        manifest = Manifest.parse(trust.verify_manifest(envelope).payload)
+        with noting_refusals(choice, clock, "-"):
+            trust = load_trust(choice, read_trust(directory), clock, keep=False)
+            envelope = read_whole(directory / layout.MANIFEST, MAX_ENVELOPE)
+            payload = trust.verify_manifest(envelope).payload
+        manifest = Manifest.parse(payload)
         signed = (manifest.approval, manifest.shards, manifest.recipes)
         for listed, descriptor in zip(LISTS, signed, strict=True):
             pipe.expect(listed, descriptor.size)

@@ -9,20 +9,13 @@ only opened; whoever reads them checks them shard by shard.
 from __future__ import annotations
 
 import contextlib
-import mmap
-import tempfile
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-from blake3 import blake3
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bundle.digest import Digest, digest_of
 from bundle.errors import BundleError, FormatError, IntegrityError, MissingError
 from bundle.format import layout
-from bundle.format.empty_files import check_empty_files
 from bundle.format.manifest import Manifest, Volume
-from bundle.format.recipe import Recipe
-from bundle.format.recipes import Recipes
 from bundle.format.release import Release
 from bundle.format.shards import Shards, shard_starts
 from bundle.limits import (
@@ -31,30 +24,29 @@ from bundle.limits import (
     MAX_ENVELOPE,
     MAX_SHARDS_FILE,
     MAX_TRUST_FILE,
-    MIB,
-    SHARD,
 )
 from bundle.medium.files import ShardedFile, is_there, names_on, naming, read_whole
+from bundle.medium.lists import check_descriptor, read_listed, read_recipes
 from bundle.medium.spread import missing_volumes
-from bundle.state.receiver import TrustChoice, load_trust, recall
+from bundle.state.judgement import decide, noting_refusals, recall
+from bundle.state.receiver import TrustChoice, load_trust
 from bundle.trust.chain import file_versions
 from bundle.trust.envelope import parse_detached
-from bundle.trust.policy import Decision, ReleaseFacts, judge
+from bundle.trust.policy import Decision, ReleaseFacts, judge, judge_files
 from bundle.trust.roles import APPROVER
 from bundle.wire import read_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bundle.format.columns import Bytes
-    from bundle.format.descriptor import Descriptor
+    from bundle.format.recipe import Recipe
+    from bundle.format.release import Artifact
     from bundle.medium.piping import Pipe
     from bundle.trust.chain import Trust
-    from bundle.trust.envelope import Verification
-
-HELD: Final = 64 * MIB
-"""Bytes of recipes.bdr that are kept in memory; more goes to an unlinked file."""
+    from bundle.trust.envelope import Verification, Verified
+    from bundle.trust.policy import Receiver
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +55,7 @@ class OpenBundle:
 
     ``recipes`` holds those carried here by the text of their digest. ``facts``
     and ``decision`` are what the receiver's policy made of the release.
+    ``receiver`` is what they were made by, None where nobody judged it.
     ``required`` has a row for each chunk that the bundle builds on. ``beside``
     are further directories that have the same manifest and other volumes; with
     a ``pipe`` there is no directory, and the volumes are read once, in order.
@@ -79,6 +72,7 @@ class OpenBundle:
     facts: ReleaseFacts
     decision: Decision
     required: Bytes
+    receiver: Receiver | None = None
     beside: tuple[Path, ...] = ()
     pipe: Pipe | None = None
 
@@ -91,6 +85,16 @@ class OpenBundle:
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before this bundle is used."""
         return self.trust.warnings + self.decision.warnings
+
+    def admit(self, artifact: Artifact, recipe: Recipe) -> tuple[str, ...]:
+        """Return what to know about the files of an artifact that is to be published.
+
+        Raises:
+            TrustError: this receiver takes no files like one of them.
+        """
+        if self.receiver is None:
+            return ()
+        return judge_files(self.facts, self.receiver, artifact.name, recipe.paths())
 
     @contextlib.contextmanager
     def volumes(self) -> Iterator[list[ShardedFile]]:
@@ -167,21 +171,53 @@ def open_bundle(
 
     ``clock`` is in seconds since 1970. Without ``keep`` nothing is written, not
     even newer roots into the receiver's state. One that is not ``judged`` may be
-    for others, expired or older than what is here: it is not to be published.
+    for others, not approved, expired or older than what is here: it is to be looked
+    at, not to be published.
 
     Raises:
         MissingError: it is unfinished, or a file is not here.
         FormatError, IntegrityError: it is damaged.
         TrustError: it is not signed by whom this receiver trusts, or not for it.
     """
-    directories = [*dict.fromkeys((path, *beside))]
+    noting = (
+        noting_refusals(choice, clock, path.name) if keep else contextlib.nullcontext()
+    )
+    terms = _Terms(choice, clock, keep=keep, judged=judged)
+    with noting:
+        return _open(path, terms, [*dict.fromkeys((path, *beside))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """How one bundle is to be opened."""
+
+    choice: TrustChoice
+    clock: float
+    keep: bool
+    judged: bool
+
+    def judge(self, trust: Trust, facts: ReleaseFacts) -> tuple[Receiver, Decision]:
+        """Return what the receiver makes of a release.
+
+        Raises:
+            TrustError: it refuses it.
+        """
+        receiver = recall(self.choice, trust, facts, self.clock)
+        if self.keep:
+            return receiver, decide(self.choice, receiver, facts)
+        return receiver, judge(facts, receiver)
+
+
+def _open(path: Path, terms: _Terms, directories: list[Path]) -> OpenBundle:
+    choice = terms.choice
     for directory in directories:
         _refuse_unfinished(directory)
-    trust = load_trust(choice, read_trust(path), clock, keep=keep)
+    trust = load_trust(choice, read_trust(path), terms.clock, keep=terms.keep)
     data = read_whole(path / layout.RELEASE, MAX_ENVELOPE)
-    approvals = read_approvals(path, trust)
+    places = (path / layout.SIGNATURES, *choice.signatures)
+    approvals = [one for place in places for one in _signatures(place, trust).values()]
     with naming(layout.RELEASE):
-        signed = trust.verify_release(data, approvals.values())
+        signed = trust.verify_release(data, approvals, approved=terms.judged)
     envelope = read_whole(path / layout.MANIFEST, MAX_ENVELOPE)
     with naming(layout.MANIFEST):
         described = trust.verify_manifest(envelope)
@@ -189,17 +225,19 @@ def open_bundle(
         _refuse_other(directory, path, envelope)
     digest = digest_of(signed.payload)
     release = Release.parse(signed.payload)
-    facts = _facts(release, digest)
-    decision = Decision((), replay=False)
-    if judged:
-        decision = judge(facts, recall(choice, trust, facts, clock))
+    facts = _facts(release, digest, signed)
+    receiver, decision = None, Decision((), replay=False)
+    if terms.judged:
+        receiver, decision = terms.judge(trust, facts)
     manifest = Manifest.parse(described.payload)
-    _check(manifest.release, signed.payload, layout.RELEASE)
+    check_descriptor(manifest.release, signed.payload, layout.RELEASE)
     manifest.check_release(release)
-    _read(path / layout.APPROVAL, manifest.approval, MAX_APPROVAL)
-    shards = Shards.parse(_read(path / layout.SHARDS, manifest.shards, MAX_SHARDS_FILE))
-    recipes, required = _read_recipes(path, release, manifest, shards)
-    return OpenBundle(
+    read_listed(path / layout.APPROVAL, manifest.approval, MAX_APPROVAL)
+    shards = Shards.parse(
+        read_listed(path / layout.SHARDS, manifest.shards, MAX_SHARDS_FILE)
+    )
+    recipes, required = read_recipes(path, release, manifest, shards)
+    opened = OpenBundle(
         path=path,
         release=release,
         manifest=manifest,
@@ -211,8 +249,17 @@ def open_bundle(
         facts=facts,
         decision=decision,
         required=required,
+        receiver=receiver,
         beside=tuple(directories[1:]),
     )
+    told = [
+        one
+        for artifact in release.artifacts
+        if artifact.recipe.digest in recipes
+        for one in opened.admit(artifact, recipes[artifact.recipe.digest])
+    ]
+    warnings = (*decision.warnings, *told)
+    return replace(opened, decision=Decision(warnings, decision.replay))
 
 
 def _refuse_unfinished(directory: Path) -> None:
@@ -235,7 +282,7 @@ def _refuse_other(directory: Path, path: Path, envelope: bytes) -> None:
         )
 
 
-def _facts(release: Release, digest: Digest) -> ReleaseFacts:
+def _facts(release: Release, digest: Digest, signed: Verified) -> ReleaseFacts:
     return ReleaseFacts(
         stream=release.stream.id,
         name=release.stream.name,
@@ -249,6 +296,9 @@ def _facts(release: Release, digest: Digest) -> ReleaseFacts:
         else read_moment(release.expires, rule="8.3.7"),
         root_version=release.trust_version.root,
         roles_version=release.trust_version.roles,
+        artifacts=tuple((one.kind, one.name) for one in release.artifacts),
+        signers=signed.verification.signed,
+        approvers=signed.approvers,
     )
 
 
@@ -276,95 +326,17 @@ def read_approvals(path: Path, trust: Trust) -> dict[str, bytes]:
     Raises:
         StoreError: the medium cannot be read.
     """
+    found = _signatures(path / layout.SIGNATURES, trust)
+    return {f"{layout.SIGNATURES}/{name}": data for name, data in found.items()}
+
+
+def _signatures(directory: Path, trust: Trust) -> dict[str, bytes]:
     approvers = trust.roles.by_name.get(APPROVER)
     found: dict[str, bytes] = {}
     for key in () if approvers is None else approvers.keys:
-        name = f"{layout.SIGNATURES}/{key.keyid}.json"
+        name = f"{key.keyid}.json"
         with contextlib.suppress(FormatError, IntegrityError, MissingError):
-            data = read_whole(path / name, MAX_DETACHED_SIGNATURE)
+            data = read_whole(directory / name, MAX_DETACHED_SIGNATURE)
             parse_detached(data)
             found[name] = data
     return found
-
-
-def _read(path: Path, descriptor: Descriptor, limit: int) -> bytes:
-    data = read_whole(path, limit)
-    _check(descriptor, data, path.name)
-    return data
-
-
-def _check(descriptor: Descriptor, data: bytes, name: str) -> None:
-    """Check the size, then the digest, before anything is parsed (rule 3.2.3)."""
-    if len(data) != descriptor.size or str(digest_of(data)) != descriptor.digest:
-        raise IntegrityError(
-            f"{name} is not the one that was signed",
-            rule="3.2.4",
-            advice="carry the bundle again",
-        )
-
-
-def _read_recipes(
-    path: Path, release: Release, manifest: Manifest, shards: Shards
-) -> tuple[dict[str, Recipe], Bytes]:
-    file = ShardedFile(path / layout.RECIPES, manifest.recipes.size, shards, 0)
-    try:
-        data, whole, forget = _hold(file)
-    finally:
-        file.close()
-    if whole != manifest.recipes.raw:
-        raise IntegrityError("recipes.bdr is not the one that was signed", rule="3.2.4")
-    recipes = Recipes.parse(data)
-    if str(recipes.contents) != manifest.contents:
-        raise IntegrityError("recipes.bdr is of other contents", rule="7.1.7")
-    if tuple(str(entry.digest) for entry in recipes.entries) != manifest.carried:
-        raise IntegrityError("recipes.bdr carries other recipes", rule="9.2.4")
-    manifest.requires.check(recipes.required.tobytes())
-    found = {}
-    for entry in recipes.entries:
-        base = entry.offset
-
-        def release_range(first: int, last: int, base: int = base) -> None:
-            forget(base + first, base + last)
-
-        digest = str(entry.digest)
-        found[digest] = Recipe.parse(recipes.read(entry), release=release_range)
-        check_empty_files(found[digest])
-    for artifact in release.artifacts:
-        if artifact.recipe.digest in found:
-            artifact.check_recipe(found[artifact.recipe.digest], release.budgets)
-    return found, recipes.required
-
-
-def _hold(
-    file: ShardedFile,
-) -> tuple[memoryview, bytes, Callable[[int, int], None]]:
-    """Take a file off the medium, checked; where it is large, out of memory too.
-
-    Returns its bytes, their digest, and what to call with a range of them that
-    is not needed in memory any more.
-    """
-    count = -(-file.size // SHARD)
-    whole = blake3()
-    if file.size <= HELD:
-        held = memoryview(bytearray(count * SHARD))
-        for number in range(count):
-            shard = held[number * SHARD :]
-            whole.update(shard[: file.read_shard(number, shard)])
-        data = held[: file.size].toreadonly()
-        return data, whole.digest(), lambda _first, _last: None
-    window = memoryview(bytearray(SHARD))
-    with tempfile.TemporaryFile(prefix="bundle-recipes-") as spool:
-        for number in range(count):
-            shard = window[: file.read_shard(number, window)]
-            whole.update(shard)
-            spool.write(shard)
-        spool.flush()
-        mapped = mmap.mmap(spool.fileno(), file.size, prot=mmap.PROT_READ)
-
-    def forget(first: int, last: int) -> None:
-        page = mmap.PAGESIZE
-        start, end = -(-first // page) * page, last // page * page
-        if start < end:
-            mapped.madvise(mmap.MADV_DONTNEED, start, end - start)
-
-    return memoryview(mapped), whole.digest(), forget

@@ -6,6 +6,8 @@
     trust/N.roles.json       the newest roles, and the ones before
     streams/ID/SEQ.json      the mark of a stream, and the one before
 
+What people decided lies beside it (``bundle.state.decisions``).
+
 Every file appears whole, under a number that only rises, and the highest number
 is what counts. So nothing is ever overwritten, no lock is needed, and a reader
 that comes between two steps, or a crash, finds the state before or after. One
@@ -18,9 +20,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bundle.digest import digest_of
 from bundle.durable import make_directory, write_file
 from bundle.errors import TrustError
 from bundle.limits import MAX_TRUST_FILE
+from bundle.state import audit
+from bundle.state.decisions import policy_of, stop, told
 from bundle.state.files import (
     PRIVATE_DIRECTORY,
     PRIVATE_FILE,
@@ -35,13 +40,23 @@ from bundle.trust.chain import (
     follow_roots,
     newest_roles,
 )
-from bundle.trust.policy import Mark, Receiver, ReleaseFacts, next_mark
+from bundle.trust.policy import (
+    EQUIVOCATION,
+    Mark,
+    Receiver,
+    ReleaseFacts,
+    next_mark,
+)
 from bundle.trust.roles import Root, fingerprint_matches, fingerprint_text, read_root
+from bundle.trust.terms import OPEN
 from bundle.wire import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from bundle.trust.policy import Waiver
+    from bundle.trust.terms import Policy
 
 NOT_CHECKED: Final = "revocation and roll-back not checked"
 
@@ -51,24 +66,55 @@ _MARK_NAME: Final = re.compile(r"([0-9]{16})\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Who wants something that is refused otherwise, and why."""
+
+    by: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrustChoice:
     """Whom a run trusts: the state directory, or one root file and no memory.
 
     ``site`` is this receiver's name for audiences. ``strict`` makes refusals of
-    what is otherwise a warning about dates.
+    what is otherwise a warning about dates. ``policy`` takes the place of what is in
+    the state. ``signatures`` are further directories of approvals. ``roll_back``
+    says that an older release is wanted; ``waiver`` stands in for one in the state.
     """
 
     root: Path | None
     state: Path
     site: str | None = None
     strict: bool = False
+    policy: Policy | None = None
+    signatures: tuple[Path, ...] = ()
+    roll_back: Reason | None = None
+    waiver: Waiver | None = None
+
+    @property
+    def terms(self) -> Policy:
+        """The terms of this run: those given, else those in the state.
+
+        Raises:
+            UsageError: the state's are none.
+        """
+        if self.policy is not None:
+            return self.policy
+        return OPEN if self.root is not None else policy_of(self.state)
 
 
-def enrol(state: Path, data: bytes, fingerprint: str | None = None) -> Root:
+def enrol(
+    state: Path,
+    data: bytes,
+    fingerprint: str | None = None,
+    now: float | None = None,
+) -> Root:
     """Make the root file ``data`` the one this receiver trusts, for good.
 
     ``fingerprint`` is what a person was told, in groups or not; None trusts the
-    file as it is. Enrolling a root of the chain again changes nothing.
+    file as it is. Enrolling a root of the chain again changes nothing. ``now`` is the
+    time that the audit log says, in seconds since 1970; None writes no line.
 
     Raises:
         FormatError: not a root file.
@@ -85,6 +131,15 @@ def enrol(state: Path, data: bytes, fingerprint: str | None = None) -> Root:
     versions = file_versions(kept, "root")
     if not versions:
         _keep(state, f"{root.version}.root.json", data)
+        if now is not None:
+            audit.append(
+                state,
+                "enrolled",
+                now,
+                root=root.version,
+                fingerprint=str(root.fingerprint),
+                compared="yes" if fingerprint is not None else "no",
+            )
         return root
     known = kept.get(f"{root.version}.root.json")
     if known is None or read_root(known).fingerprint != root.fingerprint:
@@ -129,34 +184,12 @@ def load_trust(
             root = newer
         trust = Trust(root, newest_roles(root, files), (NOT_CHECKED,), stateless=True)
     else:
-        trust = _advance(choice.state, files, keep=keep)
+        trust = _advance(choice.state, files, now, keep=keep)
         now = max(now, trusted_time(choice.state))
     expired = expiry_warnings(trust.root, trust.roles, now)
-    if expired and choice.strict:
+    if expired and (choice.strict or choice.terms.expired == "refuse"):
         raise TrustError(expired[0], rule="24.2.2", advice="renew it and read it again")
     return Trust(trust.root, trust.roles, trust.warnings + expired, trust.stateless)
-
-
-def recall(
-    choice: TrustChoice, trust: Trust, release: ReleaseFacts, clock: float
-) -> Receiver:
-    """Return what is known here when ``release`` is judged.
-
-    Raises:
-        FormatError: the mark is damaged.
-    """
-    marks = [] if trust.stateless else read_marks(choice.state)
-    others = (mark for mark in marks if mark.stream != release.stream)
-    return Receiver(
-        mark=next((mark for mark in marks if mark.stream == release.stream), None),
-        site=choice.site,
-        clock=clock,
-        trusted_time=max((mark.trusted_time for mark in marks), default=0),
-        root_version=trust.root.version,
-        roles_version=trust.roles.version,
-        namesakes=tuple(mark.stream for mark in others if mark.name == release.name),
-        strict=choice.strict,
-    )
 
 
 def record_applied(choice: TrustChoice, release: ReleaseFacts, clock: float) -> None:
@@ -173,11 +206,13 @@ def record_applied(choice: TrustChoice, release: ReleaseFacts, clock: float) -> 
     mark = read_mark(choice.state, release.stream)
     if mark is not None and mark.seq >= release.seq:
         if mark.seq == release.seq and mark.release != str(release.digest):
+            stop(choice.state, mark, release, clock)
             raise TrustError(
                 f"ALARM, equivocation: two releases {mark.seq} of {mark.name}",
-                rule="23.2.2",
+                rule=EQUIVOCATION,
                 advice="find out who else holds the packer's key",
             )
+        _log_applied(choice, release, clock, newest=mark.seq)
         return
     receiver = Receiver(
         mark=mark,
@@ -195,6 +230,22 @@ def record_applied(choice: TrustChoice, release: ReleaseFacts, clock: float) -> 
     # The one before stays for a reader that has just looked for the newest.
     older = [old for old in _mark_names(directory) if old < name]
     remove_files(directory, older[:-1])
+    _log_applied(choice, release, clock, newest=release.seq)
+
+
+def _log_applied(
+    choice: TrustChoice, release: ReleaseFacts, clock: float, *, newest: int
+) -> None:
+    why: dict[str, str | int] = {}
+    event = "published"
+    if choice.roll_back is not None:
+        event = "rolled-back"
+        why = {
+            "newest": newest,
+            "by": choice.roll_back.by,
+            "reason": choice.roll_back.text,
+        }
+    audit.append(choice.state, event, clock, **told(release), **why)
 
 
 def read_mark(state: Path, stream: str) -> Mark | None:
@@ -231,7 +282,9 @@ def trusted_time(state: Path) -> int:
     return max((mark.trusted_time for mark in read_marks(state)), default=0)
 
 
-def _advance(state: Path, files: Mapping[str, bytes], *, keep: bool) -> Trust:
+def _advance(
+    state: Path, files: Mapping[str, bytes], now: float, *, keep: bool
+) -> Trust:
     """Walk from the kept root to the newest in ``files``, keeping each step."""
     kept = _read_trust(state)
     versions = file_versions(kept, "root")
@@ -245,11 +298,17 @@ def _advance(state: Path, files: Mapping[str, bytes], *, keep: bool) -> Trust:
     for newer in follow_roots(root, files):
         if keep:
             _keep(state, f"{newer.version}.root.json", newer.data)
+            fingerprint = str(newer.fingerprint)
+            audit.append(
+                state, "root", now, root=newer.version, fingerprint=fingerprint
+            )
         root = newer
     before = max(file_versions(kept, "roles"), default=0)
     roles = newest_roles(root, {**files, **kept}, kept=before)
     if keep and roles.version > before:
         _keep(state, f"{roles.version}.roles.json", roles.data)
+        digest = str(digest_of(roles.data))
+        audit.append(state, "roles", now, roles=roles.version, digest=digest)
         stale = [old for old in file_versions(kept, "roles") if old < before]
         remove_files(state / "trust", [f"{old}.roles.json" for old in stale])
     return Trust(root, roles, (), stateless=False)

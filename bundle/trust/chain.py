@@ -48,12 +48,13 @@ class Trust:
     stateless: bool
 
     def verify_release(
-        self, data: bytes, approvals: Iterable[bytes] = ()
+        self, data: bytes, approvals: Iterable[bytes] = (), *, approved: bool = True
     ) -> envelope.Verified:
         """Return the payload of ``release.json``, signed by the packer role.
 
         Where the roles have an approver, ``approvals`` (detached signatures)
-        must meet its threshold too (rule 22.4.3).
+        must meet its threshold too (rule 22.4.3), unless it is yet to be
+        ``approved``.
 
         Raises:
             FormatError: not an envelope.
@@ -62,9 +63,18 @@ class Trust:
         parsed = envelope.parse(data, limit=MAX_ENVELOPE)
         verification = _check(parsed, self.roles.role(PACKER))
         envelope.require(verification, parsed, envelope.RELEASE_TYPE)
-        if APPROVER in self.roles.by_name:
-            self._require_approval(parsed, approvals)
-        return envelope.Verified(parsed.payload, verification)
+        role = self.roles.by_name.get(APPROVER)
+        if role is None:
+            return envelope.Verified(parsed.payload, verification)
+        approval = _approval(parsed, role, approvals)
+        if approved and not approval.verified:
+            raise TrustError(
+                f"the release is not approved: {approval}",
+                rule="22.4.3",
+                advice="put the approvers' files into sig/ beside the release, or "
+                "name their directory with --signatures",
+            )
+        return envelope.Verified(parsed.payload, verification, approval.signed)
 
     def verify_manifest(self, data: bytes) -> envelope.Verified:
         """Return the payload of ``bundle.json``, signed by packer or by relay.
@@ -79,24 +89,6 @@ class Trust:
             verification = _check(parsed, self.roles.role(RELAY))
         envelope.require(verification, parsed, envelope.MANIFEST_TYPE)
         return envelope.Verified(parsed.payload, verification)
-
-    def _require_approval(
-        self, release: envelope.Envelope, approvals: Iterable[bytes]
-    ) -> None:
-        signatures = {
-            signature.keyid: signature
-            for signature in map(envelope.parse_detached, approvals)
-        }
-        approved = envelope.Envelope(
-            release.payload, release.payload_type, tuple(signatures.values())
-        )
-        verification = _check(approved, self.roles.role(APPROVER))
-        if not verification.verified:
-            raise TrustError(
-                f"the release is not approved: {verification}",
-                rule="22.4.3",
-                advice="put the approvers' files into sig/ beside the release",
-            )
 
 
 def follow_roots(trusted: Root, files: Mapping[str, bytes]) -> Iterator[Root]:
@@ -163,6 +155,23 @@ def expiry_warnings(root: Root, roles: Roles, now: float) -> tuple[str, ...]:
         )
         if expires <= now
     )
+
+
+def _approval(
+    release: envelope.Envelope, role: Role, approvals: Iterable[bytes]
+) -> envelope.Verification:
+    """Return how far detached signatures of ``role`` approve a release.
+
+    One person may have signed in several places; a file that signs something else
+    does not take a good one's place.
+    """
+    signed: set[str] = set()
+    for data in approvals:
+        one = envelope.Envelope(
+            release.payload, release.payload_type, (envelope.parse_detached(data),)
+        )
+        signed.update(_check(one, role).signed)
+    return envelope.Verification(role.threshold, tuple(sorted(signed)))
 
 
 def _check(parsed: envelope.Envelope, role: Role) -> envelope.Verification:

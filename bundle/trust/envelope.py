@@ -88,10 +88,14 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Payload bytes that enough keys signed, and the account of it."""
+    """Payload bytes that enough keys signed, and the account of it.
+
+    ``approvers`` are the ids of the keys whose detached signatures verified.
+    """
 
     payload: bytes
     verification: Verification
+    approvers: tuple[str, ...] = ()
 
 
 def sign(payload: bytes, payload_type: str, signers: Iterable[PrivateKey]) -> bytes:

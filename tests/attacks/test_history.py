@@ -28,7 +28,7 @@ def _refused(site: Site, bundle: Path, trust: TrustChoice, reason: str) -> None:
     """Neither verb takes it, for a reason of one line, and nothing changes.
 
     But roles that the trusted root vouches for are kept: they are true whatever
-    becomes of the bundle (30.4.1).
+    becomes of the bundle (30.4.1). An alarm is kept too (23.3.1).
     """
     before = _all_but_roles(site)
     for verb in (site.verify, site.unpack):
@@ -43,7 +43,7 @@ def _all_but_roles(site: Site) -> dict[str, tuple[object, ...]]:
     return {
         name: entry
         for name, entry in snapshot(site.path).items()
-        if not name.startswith("receiver/trust/")
+        if not name.startswith(("receiver/trust/", "receiver/alarms"))
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 from bundle.errors import IntegrityError, MissingError
 from bundle.format.recipe_builder import Literal
 from bundle.limits import MIB, MIN_VOLUME, SHARD
-from bundle.medium import reader
+from bundle.medium import lists
 from bundle.medium.chunks import KEPT, ChunkReader
 from bundle.medium.content import read_file
 from bundle.medium.reader import OpenBundle, open_bundle
@@ -79,7 +79,7 @@ def test_large_recipes_are_read_out_of_a_file(
     bundle = Forgery([_literals(files)]).write(site)
     assert (bundle / "recipes.bdr").stat().st_size > SHARD
     small = _open(site, bundle)
-    monkeypatch.setattr(reader, "HELD", 1000)
+    monkeypatch.setattr(lists, "HELD", 1000)
     large = _open(site, bundle)
     (bundle / "recipes.bdr").unlink()
     for opened in (small, large):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bundle.format.pickles import PICKLE_SUFFIXES
 from bundle.source.base import HF_MODEL, TREE, SourceFile
-from bundle.source.content import PICKLE_SUFFIXES, content_warnings
+from bundle.source.content import content_warnings
 
 ROOT = f"snapshots/{'1' * 40}/"
 

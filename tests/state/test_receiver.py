@@ -11,6 +11,7 @@ from bundle.digest import digest_of
 from bundle.errors import BundleError, FormatError, TrustError
 from bundle.limits import MAX_CLOCK_AHEAD
 from bundle.state.files import names_in
+from bundle.state.judgement import recall
 from bundle.state.receiver import (
     NOT_CHECKED,
     TrustChoice,
@@ -19,7 +20,6 @@ from bundle.state.receiver import (
     load_trust,
     read_mark,
     read_marks,
-    recall,
     record_applied,
     trusted_time,
 )
