@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundle.cli.networks import registry_options
 from bundle.cli.session import run
 from bundle.cli.units import count_text
 from bundle.cli.values import default_volume
@@ -51,7 +52,11 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
     listing = ListOptions(
         tuple(options.include), tuple(options.exclude), options.keep_going
     )
-    reading = SourceOptions(listing=listing, environment=session.environment)
+    reading = SourceOptions(
+        listing=listing,
+        environment=session.environment,
+        registry=registry_options(options, session, *options.sources),
+    )
     sources = (parse_source(text, reading) for text in options.sources)
     return PackRequest(
         sources=tuple(sources),

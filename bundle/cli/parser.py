@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-_SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|oci-archive):")
+_SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|oci-archive|docker):")
 
 _ABOUT: Final = """\
 Carries models and trees of files across an air gap: pack them into a signed,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bundle.trust.chain import Trust
     from bundle.trust.roles import Roles
 
-_TARGET: Final = re.compile(r"(hf-home|hf-cache|tree):")
+_TARGET: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|docker):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,11 @@ class Sides:
 
     def _target(self, text: str) -> list[Side]:
         from bundle.target.locate import parse_target
+        from bundle.target.options import TargetOptions
 
-        target = parse_target(text)
+        target = parse_target(
+            text, TargetOptions(staging=self.choice.state / "targets")
+        )
         newest = {one.stream: one for one in target.ledger.releases()}
         return [
             Side(

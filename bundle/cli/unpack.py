@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.cli.doctor import print_variables
+from bundle.cli.networks import target_options
 from bundle.cli.reading import open_store, repairable, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
@@ -32,13 +33,8 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
     """
     from bundle import unpacker
     from bundle.target.locate import parse_target
-    from bundle.target.options import TargetOptions
 
-    to = TargetOptions(
-        copy=options.copy,
-        staging=session.state / "targets",
-        environment=session.environment,
-    )
+    to = target_options(options, session)
     output = session.output
     locations = dict.fromkeys(options.to)
     bundle, *beside = map(Path, options.bundles)

@@ -47,6 +47,17 @@ def slug(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def on_existing(text: str) -> str:
+    """Return what happens to a tag that names something else.
+
+    Raises:
+        ValueError: it is not ``overwrite``, ``skip`` or ``fail``.
+    """
+    if text not in ("overwrite", "skip", "fail"):
+        raise ValueError(f"{text!r} is not overwrite, skip or fail")
+    return text
+
+
 def jobs(text: str) -> int:
     """Return a number of worker threads.
 

@@ -7,6 +7,8 @@
     oci-archive:FILE                        images in a layout in a tar
     docker-archive:FILE                     what docker save wrote
     chart:FILE.tgz                          a chart of Helm
+    docker://REGISTRY/REPO[:TAG|@DIGEST]    an image in a registry, pulled first
+    oci://REGISTRY/REPO:VERSION             a chart in a registry, pulled first
 
 Names of datasets, spaces and kernels start with ``datasets/`` and so on. PATH of
 a cache ends at the first ``#``.
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 
 _ADVICE: Final = (
     "write hf-cache:PATH[#org/name[@revision]], hf://org/name, tree:PATH, "
-    "oci-layout:PATH[:TAG], oci-archive:FILE, docker-archive:FILE or chart:FILE"
+    "oci-layout:PATH[:TAG], oci-archive:FILE, docker-archive:FILE, chart:FILE, "
+    "docker://REGISTRY/REPO[:TAG|@DIGEST] or oci://REGISTRY/REPO:VERSION"
 )
 
 
@@ -118,6 +121,19 @@ def _chart(text: str, rest: str, options: SourceOptions) -> Source:
     return ChartSource(_path(text, rest), location=text, options=options)
 
 
+def _registry(text: str, rest: str, options: SourceOptions) -> Source:
+    try:
+        from bundle.source.registry import RegistrySource  # noqa: PLC0415 - aiohttp
+        from bundle.source.registry_names import parse_name  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise UsageError(
+            f"{text!r}: registries need the package aiohttp: {error}",
+            advice="install bundle-syncd[registry]",
+        ) from None
+    reference = parse_name(text, rest)
+    return RegistrySource(reference, location=text, options=options)
+
+
 _SCHEMES: Final[dict[str, Maker]] = {
     "hf://": _hub,
     "hf-cache:": _cache,
@@ -126,6 +142,8 @@ _SCHEMES: Final[dict[str, Maker]] = {
     "oci-archive:": _oci_archive,
     "docker-archive:": _docker_archive,
     "chart:": _chart,
+    "docker://": _registry,
+    "oci://": _registry,
 }
 
 

@@ -30,7 +30,10 @@ OCI_LAYOUT: Final = "oci-layout"
 FOLDERS: Final = frozenset({HF_HOME, HF_CACHE, TREE, OCI_LAYOUT})
 """Schemes whose targets are directories on this machine."""
 
-_ADVICE: Final = "write hf-home:PATH, hf-cache:PATH, tree:PATH or oci-layout:PATH"
+_ADVICE: Final = (
+    "write hf-home:PATH, hf-cache:PATH, tree:PATH, oci-layout:PATH or "
+    "docker://REGISTRY[/PREFIX]"
+)
 
 
 def parse_target(text: str, options: TargetOptions = DEFAULT) -> Target:
@@ -65,11 +68,31 @@ def _oci_layout(text: str, _: TargetOptions) -> Target:
     return OciLayoutTarget(split_target(text)[1])
 
 
+def _registry(text: str, options: TargetOptions) -> Target:
+    from bundle.target.registry_place import (  # noqa: PLC0415 - for registries alone
+        DOCKER,
+        RegistryPlace,
+    )
+
+    if not text.startswith(DOCKER):
+        raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
+    place = RegistryPlace.parse(text, options.names)
+    try:
+        from bundle.target.registry import RegistryTarget  # noqa: PLC0415 - aiohttp
+    except ImportError as error:
+        raise UsageError(
+            f"docker:// needs the package aiohttp: {error}",
+            advice="install bundle-syncd[registry]",
+        ) from None
+    return RegistryTarget(place, options)
+
+
 _SCHEMES: Final[Mapping[str, Callable[[str, TargetOptions], Target]]] = {
     HF_HOME: _hugging_face,
     HF_CACHE: _hugging_face,
     TREE: _tree,
     OCI_LAYOUT: _oci_layout,
+    "docker": _registry,
 }
 """What makes the target of each scheme; a remote one imports its client there."""
 

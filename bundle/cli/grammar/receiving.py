@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bundle.cli.grammar.networks import connecting, naming, staging
 from bundle.cli.grammar.shared import TARGETS, bundles, reading
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ def _unpack(commands: Commands) -> None:
     )
     options.option("--receipt-to", "DIR", "write a receipt for the sender there")
     options.option("--want-to", "DIR", "write what lacks there; default: the receipts")
+    connecting(options)
+    naming(options)
+    staging(options)
     reading(options)
 
 

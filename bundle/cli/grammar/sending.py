@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bundle.cli.grammar.networks import connecting
 from bundle.cli.grammar.shared import state
 from bundle.cli.values import (
     days,
@@ -26,6 +27,8 @@ SOURCE:
                                   #spaces/org/name, #kernels/org/name
   hf://org/name[@rev]             from the hub at HF_ENDPOINT
   tree:PATH                       a directory of files
+  docker://REGISTRY/REPO[:TAG|@DIGEST]
+                                  an image from a registry; oci:// for a chart
 
 example:
   bundle pack hf-cache:/data/hf --out /media/usb --stream models-prod --key keys"""
@@ -65,6 +68,7 @@ def _pack(commands: Commands) -> None:
     options.option("--expires", "DAYS", "days until readers warn", reads=days)
     options.several("--include", "GLOB", "only what matches, on artifact/path")
     options.several("--exclude", "GLOB", "not what matches, on artifact/path")
+    connecting(options)
     _media(options)
     _far_side(options)
     options.switch("--keep-going", "pack the rest when a source is damaged")

@@ -14,7 +14,9 @@ TARGET:
   hf-home:PATH     what HF_HOME names: the cache is PATH/hub
   hf-cache:PATH    what HF_HUB_CACHE names
   tree:PATH        a directory of files
-  oci-layout:PATH  images, in a directory that tools for images read"""
+  oci-layout:PATH  images, in a directory that tools for images read
+  docker://REGISTRY[/PREFIX]
+                   images and charts, into a registry"""
 
 
 def a_bundle(options: Variables) -> None:

@@ -1,0 +1,65 @@
+"""What the command line says about registries and other places that are not here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bundle.cli.session import Session
+    from bundle.registry.options import RegistryOptions
+    from bundle.target.options import TargetOptions
+
+REGISTRIES: Final = ("docker://", "oci://")
+"""What begins a place that is a registry."""
+
+
+def registry_options(
+    options: argparse.Namespace, session: Session, *places: str
+) -> RegistryOptions:
+    """Return how registries are talked to; says so where that is without TLS.
+
+    ``places`` are the sources or targets that the command line names.
+    """
+    from bundle.registry.options import RegistryOptions
+
+    if options.plain_http:
+        for place in dict.fromkeys(places):
+            if place.startswith(REGISTRIES):
+                session.output.warn(
+                    f"{place}: without TLS, as --plain-http asks: whoever is between "
+                    "sees the login and everything else"
+                )
+    return RegistryOptions(
+        ca=_path(options.ca),
+        plain_http=options.plain_http,
+        auth_file=_path(options.auth_file),
+        token_servers=frozenset(options.token_server),
+        environment=session.environment,
+    )
+
+
+def target_options(options: argparse.Namespace, session: Session) -> TargetOptions:
+    """Return what the command line says about targets.
+
+    Raises:
+        UsageError: a rule for names is none.
+    """
+    from bundle.oci.mapping import NameMap
+    from bundle.target.options import OnExisting, TargetOptions
+
+    staging = _path(options.staging) or session.state / "targets"
+    return TargetOptions(
+        copy=options.copy,
+        staging=staging,
+        environment=session.environment,
+        registry=registry_options(options, session, *options.to),
+        names=NameMap.parse(options.map),
+        existing=OnExisting(options.on_existing_tag or OnExisting.OVERWRITE),
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
