@@ -12,6 +12,7 @@ from bundle.cli import main
 from tests.cli.events import check_events
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -63,6 +64,7 @@ class Shell:
 
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
+    command: Callable[[list[str], dict[str, str]], int] = main
 
     @property
     def environment(self) -> dict[str, str]:
@@ -70,12 +72,12 @@ class Shell:
         return {"HOME": str(self.home), "PATH": os.defpath, **self.variables}
 
     def __call__(self, *arguments: object, **variables: str) -> Ran:
-        """Run ``bundle`` with these arguments."""
+        """Run ``bundle``, or another command, with these arguments."""
         data, err = io.BytesIO(), io.StringIO()
         out = io.TextIOWrapper(data, encoding="utf-8", write_through=True)
         environment = {**self.environment, **variables}
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main([str(argument) for argument in arguments], environment)
+            code = self.command([str(one) for one in arguments], environment)
         return Ran(code, data.getvalue(), err.getvalue())
 
     def ok(self, *arguments: object, **variables: str) -> Ran:

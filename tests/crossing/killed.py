@@ -13,14 +13,20 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from unittest import mock
 
+from syncd import cli
+from syncd.journal import Journal
 from tests.cli.shell import Shell
 from tests.target.interrupted import Interruption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.shell import Ran
 
 PROJECT = Path(__file__).parents[2]
@@ -53,7 +59,11 @@ class Stage:
         self._process.communicate()
 
     def run(self, shell: Shell, *arguments: object, at: int | None = None) -> Ended:
-        """Run ``bundle`` as this person; with ``at`` kill it before that call."""
+        """Run ``bundle`` as this person; with ``at`` kill it before that call.
+
+        Where the first word is ``syncd``, that command is run, and every change of
+        its journal counts as a call too.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         words = [str(shell.home), shell.variables, [*map(str, arguments)], at]
@@ -74,6 +84,18 @@ class _Killing(Interruption):
             os.kill(os.getpid(), signal.SIGKILL)
         super().step(call, name)
 
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Stand in the way of every change of the journal, too."""
+        real = Journal._run
+
+        def run(journal: Journal, text: str, values: Any) -> None:  # noqa: ANN401 - as sqlite3 has them
+            self.step("journal", text)
+            real(journal, text, values)
+
+        with mock.patch.object(Journal, "_run", run):
+            yield
+
 
 def _run(home: str, variables: dict[str, str], words: list[str], at: int | None) -> Any:  # noqa: ANN401 - JSON
     """Run one command in a process of its own; return how it ended."""
@@ -82,8 +104,12 @@ def _run(home: str, variables: dict[str, str], words: list[str], at: int | None)
     if child == 0:
         os.close(reader)
         killing = _Killing(at)
-        with killing.armed():
-            ran: Ran = Shell(Path(home), variables)(*words, BUNDLE_JOBS="1")
+        shell = Shell(Path(home), variables)
+        if words[0] == "syncd":
+            words = words[1:]
+            shell.command = cli.main
+        with killing.armed(), killing.noted():
+            ran: Ran = shell(*words, BUNDLE_JOBS="1")
         answer = {"code": ran.code, "calls": killing.calls, "out": ran.out + ran.err}
         with os.fdopen(writer, "w") as pipe:
             json.dump(answer, pipe)
@@ -103,6 +129,7 @@ def _serve() -> None:
     from bundle.state import keydir  # noqa: F401, PLC0415
     from bundle.store import check, local  # noqa: F401, PLC0415
     from bundle.target import doctor  # noqa: F401, PLC0415
+    from syncd.commands import running  # noqa: F401, PLC0415
 
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_run(*json.loads(line))) + "\n")
