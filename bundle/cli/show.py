@@ -70,6 +70,7 @@ def _list_artifacts(opened: OpenBundle, output: Output) -> None:
             chunks=artifact.chunks,
             licence=artifact.licence,
             warnings=artifact.warnings,
+            notes=artifact.notes,
             state="carried" if carried else "not carried",
         )
         rows.append(
@@ -84,6 +85,9 @@ def _list_artifacts(opened: OpenBundle, output: Output) -> None:
             )
         )
     output.listing(("kind", "name", "revision", ">files", ">size", "licence", ""), rows)
+    for artifact in opened.release.artifacts:
+        for note in artifact.notes:
+            output.answer(f"{artifact.name}: {note}")
 
 
 def _list_files(artifact: Artifact, recipe: Recipe, output: Output) -> None:

@@ -76,6 +76,10 @@ def revision_text(revision: str) -> str:
 
     >>> revision_text("8b3219a92973c328a8e22fadcfa821b5dc75636a,f0a1")
     '8b3219a92973 +1'
+    >>> revision_text("sha256:8b3219a92973c328a8e22fadcfa821b5dc75636a")
+    'sha256:8b3219a92973'
     """
     first, *others = revision.split(",")
-    return f"{first[:12]} +{len(others)}" if others else first[:12]
+    algorithm, colon, digits = first.rpartition(":")
+    shown = f"{algorithm}{colon}{digits[:12]}"
+    return f"{shown} +{len(others)}" if others else shown

@@ -75,6 +75,7 @@ def print_written(
             new_bytes=artifact.new_bytes,
             licence=artifact.licence,
             warnings=artifact.warnings,
+            notes=artifact.notes,
         )
         for warning in artifact.warnings:
             output.warn(f"{artifact.name}: {warning}")

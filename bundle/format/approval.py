@@ -188,6 +188,10 @@ def _listing(artifact: Artifact, recipe: Recipe | None) -> Iterator[str]:
     yield ""
     yield f"Recipe `{artifact.recipe.digest}`"
     yield ""
+    for note in artifact.notes:
+        yield f"- {inline(note)}"
+    if artifact.notes:
+        yield ""
     if recipe is None:
         yield "Not carried in this bundle; the same as in an earlier release."
         return

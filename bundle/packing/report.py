@@ -33,6 +33,7 @@ class ArtifactReport:
     new_bytes: int
     licence: str | None
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ def artifact_rows(listing: Listing, taken: Taken) -> tuple[ArtifactReport, ...]:
             ),
             licence=each.artifact.licence,
             warnings=each.artifact.warnings,
+            notes=each.artifact.notes,
         )
         for each in taken.ready
     )
