@@ -42,6 +42,10 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
 
     inode: int
 
+    def is_of(self, other: Seen) -> bool:
+        """Return whether both are one file that nobody wrote to between them."""
+        return self == msgspec.structs.replace(other, sha256=self.sha256)
+
 
 class _Document(msgspec.Struct):
     format: int = 1
@@ -66,6 +70,7 @@ class Record:
         self._workspace = workspace
         self._parts = ("records", f"{name[:32]}.json")
         self._document = self._load()
+        self._others: dict[str, Seen] = {}
         self._changed = False
 
     def _load(self) -> _Document:
@@ -82,7 +87,7 @@ class Record:
         """Return whether the file ``name`` has the content with this SHA-256.
 
         The file is opened without following a link and hashed unless it is the
-        one that is remembered under ``key``, with this content or another.
+        one that was hashed or published before, with this content or another.
         """
         descriptor = folder.open_file(name)
         if descriptor is None:
@@ -94,18 +99,19 @@ class Record:
         expected = sha256.hex()
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             seen = _seen(os.fstat(file.fileno()), expected)
-            known = self._document.files.get(key)
-            if (
-                known is not None
-                and msgspec.structs.replace(seen, sha256=known.sha256) == known
-            ):
-                return known == seen
+            for known in (self._document.files.get(key), self._others.get(key)):
+                if known is not None and known.is_of(seen):
+                    return known == seen
             try:
-                found = hashlib.file_digest(file, "sha256").digest()
+                found = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError:
                 return False
-            if found != sha256 or _seen(os.fstat(file.fileno()), expected) != seen:
+            if _seen(os.fstat(file.fileno()), expected) != seen:
                 return False
+        if found != expected:
+            if len(self._others) < MAX_RECORDED:
+                self._others[key] = msgspec.structs.replace(seen, sha256=found)
+            return False
         self._note(key, seen)
         return True
 

@@ -59,6 +59,9 @@ def test_a_file_that_is_known_to_be_another_is_not_hashed(
         assert len(calls) == 1
         os.utime(path, ns=(0, 0))
         assert not record.holds("file", folder, "file", other)
+        assert len(calls) == 2
+        assert not record.holds("file", folder, "file", other)
+        assert record.holds("file", folder, "file", SHA256)
     assert len(calls) == 2
 
 
