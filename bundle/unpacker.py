@@ -127,6 +127,8 @@ async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
     desk = Desk(request.want_to or request.receipt_to, site)
     run = _Run(request, opened, reporter, supply, desk, placing)
     await placing.plan()
+    for one in placing.placements:
+        opened.admit(one.artifact, one.recipe)
     needed = await _look(run)
     stays, known = placing.stays, placing.is_known
     placed = await placing.place(lambda: _stage(run, needed))
