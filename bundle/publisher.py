@@ -51,13 +51,15 @@ class PublishRequest:
 class PublishReport:
     """What was done; ``left`` names what no target takes, one line each.
 
-    ``stays`` names what the release does not list any more and is still there.
+    ``failed`` names what a target refused while it took others, ``stays`` what
+    the release does not list any more and is still there.
     """
 
     release: Release
     placed: tuple[PlacedReport, ...]
     left: tuple[str, ...]
     stays: tuple[str, ...]
+    failed: tuple[str, ...] = ()
 
 
 async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
@@ -86,7 +88,9 @@ async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
         rows = await _look(placing)
         stays = placing.stays
         placed = await placing.place(lambda: _stage(placing, rows, reporter))
-    return PublishReport(release, placed, tuple(placing.left), stays)
+    return PublishReport(
+        release, placed, tuple(placing.left), stays, tuple(placing.failed)
+    )
 
 
 async def stored_release(store: ReadStore, digest: str) -> Release:

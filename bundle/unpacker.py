@@ -67,8 +67,9 @@ class UnpackRequest:
 class UnpackReport:
     """What was done; ``left`` names what no target takes, one line each.
 
-    ``reused_bytes`` were not carried but found here. ``stays`` names what the
-    release does not list any more and is still at a target.
+    ``failed`` names what a target refused while it took others. ``reused_bytes``
+    were not carried but found here. ``stays`` names what the release does not list
+    any more and is still at a target.
     """
 
     stream: str
@@ -80,6 +81,7 @@ class UnpackReport:
     reused_bytes: int = 0
     stays: tuple[str, ...] = ()
     receipt: Path | None = None
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,7 +134,8 @@ async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
     needed = await _look(run)
     stays, known = placing.stays, placing.is_known
     placed = await placing.place(lambda: _stage(run, needed))
-    await asyncio.to_thread(record_applied, request.trust, opened.facts, clock)
+    if not placing.failed:
+        await asyncio.to_thread(record_applied, request.trust, opened.facts, clock)
     receipt = None
     if request.receipt_to is not None:
         asked = Acknowledgement(request.receipt_to, site, request.trust.state, clock)
@@ -148,6 +151,7 @@ async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         reused_bytes=run.reused_bytes,
         stays=stays,
         receipt=receipt,
+        failed=tuple(placing.failed),
     )
 
 
@@ -223,7 +227,7 @@ async def _stage(run: _Run, needed: NDArray[np.int64]) -> None:
 
 
 def _outcome(run: _Run, placed: tuple[PlacedReport, ...], *, known: bool) -> Outcome:
-    if run.placing.left:
+    if run.placing.left or run.placing.failed:
         return "partial"
     written = any(one.written_files for one in placed)
     return "already-applied" if known and not written else "applied"

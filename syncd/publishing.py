@@ -85,6 +85,12 @@ async def publish_to(
             advice=f"the rest is published; let target {settings.name!r} select "
             "only what it takes",
         )
+    if report.failed:
+        more = len(report.failed) - 1
+        raise TargetError(
+            report.failed[0] + (f" and {more} more" if more else ""),
+            advice="the rest is published; it is tried again",
+        )
     return report
 
 

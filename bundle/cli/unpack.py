@@ -63,11 +63,16 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             report = run(unpacker.unpack(request, reporter))
     _print(report, options, output)
     _print_variables(locations, output)
-    if report.left:
+    undone = (*report.left, *report.failed)
+    if undone:
+        advice = "name a target for these too"
+        if report.failed:
+            advice = "mend what is said and run the same command again: only what is "
+            advice += "missing is sent"
         raise PartialError(
-            f"not unpacked: {count_text(len(report.left), 'artifact')}",
-            left=report.left,
-            advice="the rest is published; name a target for these too",
+            f"not unpacked: {count_text(len(undone), 'artifact')}",
+            left=undone,
+            advice=f"the rest is published; {advice}",
         )
 
 
@@ -107,6 +112,7 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
         receipt=report.receipt,
         stays=report.stays,
         left=report.left,
+        failed=report.failed,
         warnings=report.warnings,
     )
     release = f"release {report.seq} of {report.stream}"

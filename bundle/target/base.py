@@ -97,6 +97,9 @@ class Target(ABC):
     remote: ClassVar[bool] = False
     """Whether what is published goes over a network, and is read back over it."""
 
+    isolates: ClassVar[bool] = False
+    """Whether an artifact that ``publish`` refuses leaves the others unharmed."""
+
     def __init__(self, location: str, workspace: Workspace) -> None:
         self.location = location
         self.ledger = Ledger(workspace)

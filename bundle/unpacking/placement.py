@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bundle.errors import TargetError
 from bundle.target.ledger import Applied, Given
 from bundle.target.room import require_space
 from bundle.unpacking.contents import Contents
@@ -61,8 +62,8 @@ class Placing:
 
     ``recipes`` are at hand by the text of their digest, others are asked of
     ``supply``. Artifacts that are not among ``selected`` are as if the release did
-    not list them. ``left`` names what no target takes, ``lacking`` the digests of
-    recipes that are nowhere.
+    not list them. ``left`` names what no target takes, ``failed`` what a target
+    refused while it took others, ``lacking`` the digests of recipes that are nowhere.
     """
 
     release: Release
@@ -73,6 +74,7 @@ class Placing:
     selected: Callable[[Artifact], bool] = everything
     placements: list[Placement] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     contents: Contents = field(default_factory=Contents)
 
@@ -144,7 +146,8 @@ class Placing:
     ) -> tuple[PlacedReport, ...]:
         """Publish everything that was planned.
 
-        ``stage`` puts the contents where they are to be staged, verified.
+        ``stage`` puts the contents where they are to be staged, verified. A target
+        that refused an artifact and took others is not noted to have the release.
 
         Raises:
             TargetError: a target is full or refuses.
@@ -156,14 +159,18 @@ class Placing:
             self._assign()
             await stage()
             placed = []
+            refusing: list[Target] = []
             for one in self.placements:
-                digest = one.artifact.recipe.digest
-                await asyncio.to_thread(one.target.ledger.keep, digest, one.recipe)
-                published = await one.target.publish(
-                    one.artifact, one.recipe, one.staged.get
-                )
-                placed.append(_report(one, published))
+                try:
+                    placed.append(await _publish(one))
+                except TargetError as error:
+                    if not one.target.isolates:
+                        raise
+                    self.failed.append(_failure(one, error))
+                    refusing.append(one.target)
             for target in used:
+                if target in refusing:
+                    continue
                 changed = any(
                     one.written_files for one in placed if one.target == target.location
                 )
@@ -196,6 +203,18 @@ class Placing:
                 Given(one.kind, one.name, one.recipe.digest) for one in self.artifacts
             ),
         )
+
+
+async def _publish(one: Placement) -> PlacedReport:
+    digest = one.artifact.recipe.digest
+    await asyncio.to_thread(one.target.ledger.keep, digest, one.recipe)
+    published = await one.target.publish(one.artifact, one.recipe, one.staged.get)
+    return _report(one, published)
+
+
+def _failure(one: Placement, error: TargetError) -> str:
+    advice = f" ({error.advice})" if error.advice else ""
+    return f"{one.artifact.kind} {one.target.location}: {error}{advice}"
 
 
 def _report(placement: Placement, published: Published) -> PlacedReport:
