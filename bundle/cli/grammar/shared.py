@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bundle.cli.values import slug
+from bundle.cli.values import line, slug
 
 if TYPE_CHECKING:
     from bundle.cli.variables import Variables
@@ -41,9 +41,18 @@ def reading(options: Variables) -> None:
         "--site", "NAME", "the site this is: audiences, receipts", reads=slug
     )
     options.switch("--strict", "refuse what has expired")
+    options.option("--policy", "FILE", "terms; default: trust.toml in the state")
+    options.several("--signatures", "DIR", "approvals that are not on the medium")
     state(options)
 
 
 def state(options: Variables) -> None:
     """Add where this machine remembers what it trusts and did."""
     options.option("--state", "DIR", "what is remembered here; default: XDG state")
+
+
+def explaining(options: Variables, *, required: bool = False) -> None:
+    """Add who asks for something that is refused otherwise, and why."""
+    options.option("--by", "NAME", "who decides this; default: the user", reads=line)
+    if required:
+        options.option("--reason", "TEXT", "why, for the log", reads=line, required=True)
