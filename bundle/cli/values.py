@@ -58,6 +58,21 @@ def on_existing(text: str) -> str:
     return text
 
 
+MAX_LINE: Final = 400
+"""Characters of a reason that a person gives."""
+
+
+def line(text: str) -> str:
+    """Return a person's name or reason, as one line of a log.
+
+    Raises:
+        ValueError: it is empty, too long, or has characters that do not show.
+    """
+    if not text.strip() or len(text) > MAX_LINE or not text.isprintable():
+        raise ValueError(f"not 1 to {MAX_LINE} characters that show: {text[:40]!r}")
+    return text
+
+
 def jobs(text: str) -> int:
     """Return a number of worker threads.
 
