@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundle.cli.grammar.networks import connecting, naming, staging
-from bundle.cli.grammar.shared import TARGETS, bundles, reading
+from bundle.cli.grammar.shared import TARGETS, bundles, explaining, reading
+from bundle.cli.values import line
 
 if TYPE_CHECKING:
     from bundle.cli.commands import Commands
@@ -38,6 +39,10 @@ def _unpack(commands: Commands) -> None:
     )
     options.option("--receipt-to", "DIR", "write a receipt for the sender there")
     options.option("--want-to", "DIR", "write what lacks there; default: the receipts")
+    options.option(
+        "--roll-back", "REASON", "go back to this older release on purpose", reads=line
+    )
+    explaining(options)
     connecting(options)
     naming(options)
     staging(options)
