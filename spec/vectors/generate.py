@@ -1,11 +1,13 @@
 """Writes every vector again: ``python spec/vectors/generate.py [DIRECTORY]``.
 
 Without a directory it writes beside itself, and removes vectors that it no longer
-makes. The vectors of chapter 11 have a generator of their own, in ``cutting``.
+makes. Attacks lie below ``attacks``, a directory each. The vectors of chapter 11
+have a generator of their own, in ``cutting``.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Final
@@ -35,6 +37,9 @@ from spec.vectors.generator import (  # noqa: E402 - found by way of the line ab
     streams,
     volumes,
     words,
+)
+from spec.vectors.generator.attacks.every import (  # noqa: E402 - the same
+    files as attack_files,
 )
 from spec.vectors.generator.container import render  # noqa: E402 - the same
 
@@ -84,7 +89,22 @@ def write(directory: Path) -> int:
                 old.unlink()
     for path, text in texts.items():
         (directory / path).write_bytes(text.encode())
-    return len(texts)
+    return len(texts) + write_attacks(directory / "attacks")
+
+
+def write_attacks(directory: Path) -> int:
+    """Write every attack below ``directory`` and return how many there are."""
+    texts = attack_files()
+    made = {path.partition("/")[0] for path in texts if "/" in path}
+    directory.mkdir(exist_ok=True)
+    for old in directory.iterdir():
+        if old.is_dir() and old.name not in made:
+            shutil.rmtree(old)
+    for name in made:
+        (directory / name).mkdir(exist_ok=True)
+    for path, text in texts.items():
+        (directory / path).write_bytes(text.encode())
+    return len(made)
 
 
 def main(arguments: list[str]) -> None:

@@ -105,9 +105,10 @@ class Medium:
 
 
 def medium(vector: Vector, vectors: Path, scratch: Path) -> Medium:
-    """Lay the bundle of a vector out below ``scratch``."""
+    """Lay the bundle of a vector out below ``scratch``; a stream is no directory."""
     bundle, state = scratch / "bundle", scratch / "state"
-    for name, content in files_of(vector, vectors).items():
+    files = {} if vector.kind == "stream" else files_of(vector, vectors)
+    for name, content in files.items():
         path = bundle / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, Link):

@@ -32,7 +32,9 @@ TEXTS = every()
 
 
 def checked_in() -> dict[str, bytes]:
-    paths = (path for kind in READERS for path in (HERE / kind).iterdir())
+    paths = [path for kind in READERS for path in (HERE / kind).iterdir()]
+    paths += (HERE / "attacks").glob("*/*")
+    paths.append(HERE / "attacks" / "INDEX.md")
     return {path.relative_to(HERE).as_posix(): path.read_bytes() for path in paths}
 
 
@@ -59,7 +61,7 @@ def test_a_vector_that_is_no_longer_made_goes(tmp_path: Path) -> None:
 
 def test_the_generator_uses_nothing_of_the_package() -> None:
     uses = re.compile(r"^\s*(?:from|import) bundle\b", re.MULTILINE)
-    for path in (HERE / "generator").glob("*.py"):
+    for path in (HERE / "generator").rglob("*.py"):
         assert not uses.search(path.read_text())
 
 

@@ -110,4 +110,4 @@ def test_it_is_written_again_byte_for_byte(vector: Vector) -> None:
 
 def test_the_kinds_are_those_with_a_reader() -> None:
     found = {path.name for path in VECTORS.iterdir() if path.is_dir()}
-    assert found - {"cutting", "generator", "__pycache__"} == {*READERS}
+    assert found - {"attacks", "cutting", "generator", "__pycache__"} == {*READERS}

@@ -56,6 +56,14 @@ APPROVERS: Final[Mapping[str, tuple[Sequence[int], int]]] = {
 }
 
 
+SECOND: Final = Bundle(
+    release=statement(
+        seq=2, prev=release_digest(Bundle()), created="2026-01-31T13:00:00Z"
+    )
+)
+"""The release that follows the first."""
+
+
 def receiver(**changes: Any) -> JSON:
     """Return the receiver, changed."""
     return RECEIVER | changes
@@ -162,6 +170,14 @@ def _contents() -> Iterator[Vector]:
         marks=[mark],
     )
 
+    yield _accepted(
+        "the_second_release",
+        "8.3.4 23.2.5",
+        SECOND,
+        "It follows the first, whose mark is here, so nothing is said.",
+        marks=[mark | {"trustedTime": "2026-01-31T12:00:00Z"}],
+    )
+
 
 def _signers() -> Iterator[Vector]:
     both: Mapping[str, tuple[Sequence[int], int]] = {
@@ -202,6 +218,15 @@ def _signers() -> Iterator[Vector]:
         Bundle(),
         "Of the same key; its roles are the first still.",
         files={"trust/2.root.json": second},
+    )
+    newer = roles({"packer": ([SECOND_PACKER], 1)}, version=2)
+    later = Bundle(packers=[SECOND_PACKER], carriers=[SECOND_PACKER])
+    yield _accepted(
+        "under_newer_roles",
+        "22.3.4 22.3.5",
+        later,
+        "Both files of roles are by the root; the newer one counts, with its packer.",
+        files=later.changed(**{"trust/2.roles.json": dumps(metadata(newer, ROOT))}),
     )
 
 

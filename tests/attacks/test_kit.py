@@ -1,0 +1,96 @@
+"""Every attack of the published kit is refused, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bundle.errors import BundleError
+from spec.vectors.generator.attacks.every import every
+from spec.vectors.generator.attacks.kit import ABSOLUTE, FAMILIES, LANDMARK
+from tests.attacks.kit import ATTACKS, load, stage
+from tests.bundles import no_flushing
+
+if TYPE_CHECKING:
+    from tests.attacks.kit import Scene
+
+NAMES = sorted(path.name for path in ATTACKS.iterdir() if path.is_dir())
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_refused_and_nothing_changed(name: str, tmp_path: Path) -> None:
+    vector = load(ATTACKS / name)
+    with no_flushing():
+        scene = stage(vector, tmp_path)
+        before = scene.everything()
+        for verb in _verbs(scene):
+            with pytest.raises(BundleError) as caught:
+                getattr(scene, verb)()
+            _check_reason(caught.value, vector.exit, vector.names or vector.rules[0])
+            assert scene.everything() == before
+    assert not [*tmp_path.parent.glob(f"**/*{LANDMARK}*")]
+    assert not Path(ABSOLUTE).exists()
+
+
+def _verbs(scene: Scene) -> list[str]:
+    if scene.vector.kind == "stream":
+        return ["unpack"]
+    reader = scene.vector.given.get("reader")
+    return [reader] if reader else ["verify", "unpack"]
+
+
+def _check_reason(error: BundleError, code: int, rule: str) -> None:
+    """The class, one line that a terminal can show, and the rule that is broken."""
+    assert error.exit_code == code, error
+    assert str(error).isprintable()
+    assert getattr(error, "rule", rule) == rule, error
+
+
+@cache
+def _readme(name: str) -> str:
+    return (ATTACKS / name / "README.md").read_text()
+
+
+def test_the_kit_is_what_the_generator_makes() -> None:
+    held = every()
+    assert [one.name for one in sorted(held, key=lambda one: one.name)] == NAMES
+    assert len(held) >= 200
+    assert {one.family for one in held} == {*FAMILIES}
+    for one in held:
+        assert one.vector.exit in (10, 11, 12, 13, 14)
+        assert one.vector.comment.endswith((".", "!", "?"))
+        assert not one.known or all(each in _readme(one.name) for each in one.known)
+
+
+ADVISORY = re.compile(r"(?:CVE|GO)-\d{4}-\d+|#4540")
+
+
+def test_the_table_of_advisories_leads_to_attacks_that_name_them() -> None:
+    """SECURITY.md says which attack answers which advisory about others."""
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| ([^|]+) \|$", text, re.MULTILINE)
+    found = {
+        advisory: re.findall(r"`([a-z0-9_/.:]+)`", cases)
+        for advisories, cases in rows
+        for advisory in ADVISORY.findall(advisories)
+    }
+    for product in (
+        *("Zarf", "oras-go", "Helm", "cosign", "Ollama", "huggingface_hub"),
+        *("tarfile", "go-tuf", "containers/image"),
+    ):
+        assert any(product in advisories for advisories, _ in rows), product
+    assert len(found) >= 20
+    for advisory, cases in found.items():
+        assert cases, advisory
+        for case in cases:
+            if case.startswith("tests/"):
+                path, _, test = case.partition("::")
+                assert f"def {test}(" in (ROOT / path).read_text(), case
+            else:
+                assert case in NAMES, case
+                assert advisory in _readme(case), (advisory, case)
