@@ -146,7 +146,7 @@ def sign(options: argparse.Namespace, session: Session) -> None:
             f"{directory}: there is no {_root_key_name()} here",
             advice="name the key to sign with: --root-key FILE",
         )
-    for name in ceremony.sign(directory, key):
+    for name in _sign(directory, key, session):
         session.output.say(f"signed {name} as {key.public.keyid[:16]}")
     _conclude(ceremony.look(directory), (), options, session)
 
@@ -240,7 +240,7 @@ def _go_on(directory: Path, options: argparse.Namespace, session: Session) -> No
     key = None if options.draft else _signer(directory, options)
     if key is not None:
         try:
-            ceremony.sign(directory, key)
+            _sign(directory, key, session)
         except TrustError as error:
             session.output.warn(str(error))
     now = ceremony.look(directory)
@@ -250,10 +250,20 @@ def _go_on(directory: Path, options: argparse.Namespace, session: Session) -> No
         _conclude(now, (), options, session)
 
 
+def _sign(directory: Path, key: PrivateKey, session: Session) -> tuple[str, ...]:
+    from bundle.state import audit, ceremony
+
+    signed = ceremony.sign(directory, key)
+    keyid = key.public.keyid
+    audit.append(session.state, "signed", session.clock(), files=signed, key=keyid)
+    return signed
+
+
 def _publish(directory: Path, options: argparse.Namespace, session: Session) -> None:
-    from bundle.state import ceremony
+    from bundle.state import audit, ceremony
 
     published = ceremony.publish(directory)
+    audit.append(session.state, "changed", session.clock(), files=published)
     now = ceremony.look(directory)
     _conclude(now, published, options, session)
 

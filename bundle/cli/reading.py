@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from bundle.cli.networks import BUCKETS, bucket_store
 from bundle.errors import (
     BundleError,
     FormatError,
     IntegrityError,
     MissingError,
     StoreError,
+    UsageError,
 )
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Sequence
 
     from bundle.cli.session import Session
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
     from bundle.medium.reader import OpenBundle
-    from bundle.state.receiver import TrustChoice
+    from bundle.state.receiver import Reason, TrustChoice
     from bundle.store.base import ReadStore
 
 _T = TypeVar("_T")
@@ -33,15 +35,45 @@ _SHOWN = 5
 
 
 def trust_of(options: argparse.Namespace, session: Session) -> TrustChoice:
-    """Return whom this run trusts."""
-    from bundle.state.receiver import TrustChoice
+    """Return whom this run trusts, and on what terms.
 
+    Raises:
+        UsageError: the terms make no sense, or nobody says who wants a roll-back.
+        MissingError: there is no such file of terms.
+    """
+    from bundle.state.decisions import policy_of, read_policy
+    from bundle.state.receiver import TrustChoice
+    from bundle.trust.terms import OPEN
+
+    if options.policy is not None:
+        policy = read_policy(Path(options.policy))
+    else:
+        policy = OPEN if options.trust else policy_of(session.state)
+    back = getattr(options, "roll_back", None)
     return TrustChoice(
         root=None if options.trust is None else Path(options.trust),
         state=session.state,
-        site=options.site,
+        site=options.site or policy.site,
         strict=options.strict,
+        policy=policy,
+        signatures=tuple(map(Path, options.signatures)),
+        roll_back=None if back is None else reason_of(back, options, session),
     )
+
+
+def reason_of(text: str, options: argparse.Namespace, session: Session) -> Reason:
+    """Return who decides something, and why.
+
+    Raises:
+        UsageError: nobody was named, and the system does not say who it is.
+    """
+    from bundle.state.receiver import Reason
+
+    names = (options.by, *map(session.environment.get, ("USER", "LOGNAME")))
+    by = next((name for name in names if name), None)
+    if by is None:
+        raise UsageError("nobody is named who decides this", advice="add --by NAME")
+    return Reason(by, text)
 
 
 @contextlib.contextmanager
@@ -82,9 +114,11 @@ def open_verified(options: argparse.Namespace, session: Session) -> OpenBundle:
 
 @contextlib.contextmanager
 def open_store(
-    path: Path, options: argparse.Namespace, session: Session
+    text: str, options: argparse.Namespace, session: Session
 ) -> Iterator[ReadStore]:
     """Open a store, or another bundle, to take chunks from that one does not carry.
+
+    One in a bucket is connected to by ``connected``, when there is a loop.
 
     A bundle need not be meant for this receiver nor be new: only what has the
     right id is taken from it.
@@ -98,6 +132,10 @@ def open_store(
     from bundle.medium.lending import LendingStore
     from bundle.medium.reader import open_bundle
 
+    if text.startswith(BUCKETS):
+        yield bucket_store(text, options, session)
+        return
+    path = Path(text)
     if not is_there(path / MANIFEST):
         from bundle.store.local import LocalStore
 
@@ -109,6 +147,20 @@ def open_store(
     )
     with opened.volumes() as volumes:
         yield LendingStore(opened, volumes)
+
+
+async def connected(stores: Iterable[ReadStore], work: Coroutine[Any, Any, _T]) -> _T:
+    """Return what ``work`` returns, with a connection to each store in a bucket.
+
+    Raises:
+        TargetError: the settings of a connection make no sense.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(work.close)
+        for store in stores:
+            if isinstance(store, contextlib.AbstractAsyncContextManager):
+                await stack.enter_async_context(store)
+        return await work
 
 
 def find_artifact(opened: OpenBundle, text: str) -> Artifact:

@@ -55,4 +55,6 @@ def explaining(options: Variables, *, required: bool = False) -> None:
     """Add who asks for something that is refused otherwise, and why."""
     options.option("--by", "NAME", "who decides this; default: the user", reads=line)
     if required:
-        options.option("--reason", "TEXT", "why, for the log", reads=line, required=True)
+        options.option(
+            "--reason", "TEXT", "why, for the log", reads=line, required=True
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bundle.cli.grammar.shared import state
+from bundle.cli.grammar.shared import explaining, reading, state
 from bundle.cli.values import days, slug, threshold
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def add(commands: Commands) -> None:
     _trust_init(trust)
     _trust_root(trust.group("root", "change who decides, several people in turn"))
     _trust_role(trust.group("role", "change who may pack, approve, relay, receive"))
+    _trust_release(trust)
+    _audit_verify(commands.group("audit", "what was decided here, and by whom"))
 
 
 def _key_init(commands: Commands) -> None:
@@ -135,6 +137,27 @@ def _trust_role(commands: Commands) -> None:
     one.parser.add_argument("role", metavar="ROLE", help="see below")
     one.parser.add_argument("number", metavar="N", type=threshold, help="how many")
     _role_command(commands, "renew", "role_renew", "draw up the roles with new dates")
+
+
+def _trust_release(commands: Commands) -> None:
+    options = commands.command(
+        "release",
+        "bundle.cli.trust:release",
+        "let through a release that is held, or a stream that stands still",
+    )
+    options.parser.add_argument(
+        "what", metavar="BUNDLE|STREAM", help="a bundle's directory, or a stream's id"
+    )
+    explaining(options, required=True)
+    reading(options)
+
+
+def _audit_verify(commands: Commands) -> None:
+    options = commands.command(
+        "verify", "bundle.cli.audit:verify", "check that no line was changed or dropped"
+    )
+    options.option("--head", "DIGEST", "a line that was noted before: it must be there")
+    state(options)
 
 
 def _root_command(commands: Commands, name: str, verb: str, about: str) -> Variables:
