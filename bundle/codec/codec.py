@@ -104,10 +104,7 @@ class Encoder:
         width = kind.width
         whole = data.size // width * width
         words = self._words(data[:whole], width)
-        taken = estimate.sample(words)
-        bits = [
-            estimate.plane_entropy(taken, plane, kind.rotate) for plane in range(width)
-        ]
+        bits = estimate.plane_entropies(estimate.sample(words), kind.rotate)
         if min(bits) >= estimate.INCOMPRESSIBLE:
             return 0
         offset = 0
@@ -120,11 +117,12 @@ class Encoder:
 
     def _words(self, data: Bytes, width: int) -> Words:
         """Return ``data`` as elements, moved if it is not aligned."""
-        if data.ctypes.data % width:
-            aligned = self._aligned[: data.size]
-            np.copyto(aligned, data)
-            data = aligned
-        return planes.words_of(data, width)
+        words = planes.words_of(data, width)
+        if words.flags.aligned:
+            return words
+        aligned = self._aligned[: data.size]
+        np.copyto(aligned, data)
+        return planes.words_of(aligned, width)
 
     def _encode_plane(
         self, words: Words, which: tuple[int, int], bits: float, offset: int

@@ -6,6 +6,8 @@ come from samples, so they err by a few hundredths of a bit.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +17,7 @@ from bundle.codec.planes import Bytes, Words, words_of
 from bundle.limits import KIB
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import zstandard
 
 INCOMPRESSIBLE: Final = 7.9
@@ -33,13 +36,21 @@ _CANDIDATES: Final = (
 
 
 def entropy(data: Bytes) -> float:
-    """Return bits per byte of ``data``, corrected for its shortness."""
+    """Return bits per byte of ``data``, a sample, corrected for its shortness."""
     counts = np.bincount(data, minlength=256)
-    counts = counts[counts > 0]
-    if not counts.size:
+    different = int(np.count_nonzero(counts))
+    if different <= 1:
         return 0.0
-    bits = np.log2(data.size) - float(counts @ np.log2(counts)) / data.size
-    return float(bits + (counts.size - 1) / (2 * data.size * np.log(2)))
+    size = data.size
+    bits = math.log2(size) - float(_logs()[counts].sum()) / size
+    return bits + (different - 1) / (2 * size * math.log(2))
+
+
+@functools.cache
+def _logs() -> npt.NDArray[np.float64]:
+    """Return n log2 n for every n that may be counted in a sample."""
+    numbers = np.arange(1, _SAMPLE + 1)
+    return np.concatenate([[0.0], numbers * np.log2(numbers)])
 
 
 def sample(words: Words, size: int = _SAMPLE) -> Words:
@@ -52,12 +63,13 @@ def sample(words: Words, size: int = _SAMPLE) -> Words:
     return runs[:, : count // _RUNS].ravel()
 
 
-def plane_entropy(words: Words, plane: int, rotate: int) -> float:
-    """Return bits per byte of one plane of ``words``, a sample."""
-    if plane == 0 and rotate:
-        top = words >> (8 * words.itemsize - 1)
-        return entropy((words << 1 | top).astype(np.uint8))
-    return entropy((words >> (8 * plane - (rotate if plane else 0))).astype(np.uint8))
+def plane_entropies(words: Words, rotate: int) -> list[float]:
+    """Return bits per byte of each plane of ``words``, a sample, from plane 0 on."""
+    width = words.itemsize
+    if rotate:
+        words = (words << 1 | words >> (8 * width - 1)).astype(words.dtype)
+    planes = np.ascontiguousarray(words).view(np.uint8).reshape(-1, width)
+    return [entropy(planes[:, plane]) for plane in range(width)]
 
 
 def guess(data: Bytes, compressor: zstandard.ZstdCompressor) -> Kind:
@@ -74,10 +86,7 @@ def guess(data: Bytes, compressor: zstandard.ZstdCompressor) -> Kind:
     for kind, over_bytes, over_planes in _CANDIDATES:
         whole = data[: data.size // kind.width * kind.width]
         words = sample(words_of(whole, kind.width))
-        planes = [
-            plane_entropy(words, plane, kind.rotate) for plane in range(kind.width)
-        ]
-        found = sum(planes) / kind.width
+        found = sum(plane_entropies(words, kind.rotate)) / kind.width
         if found < min(flat - over_bytes, bits - over_planes):
             best, bits = kind, found
     return best

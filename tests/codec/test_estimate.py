@@ -8,7 +8,7 @@ import zstandard
 
 from bundle.codec import zstd
 from bundle.codec.encoding import DENSE, TEXT, Encoding, Kind, elements
-from bundle.codec.estimate import entropy, guess, plane_entropy, sample
+from bundle.codec.estimate import entropy, guess, plane_entropies, sample
 from bundle.codec.planes import words_of
 
 random = np.random.default_rng(7)
@@ -77,7 +77,15 @@ def test_a_sample_is_bounded_and_from_all_over() -> None:
 
 def test_a_sample_tells_the_entropy_of_a_plane() -> None:
     words = bf16(NORMAL)
-    taken = sample(words)
-    for plane in (0, 1):
-        whole = plane_entropy(words, plane, 1)
-        assert plane_entropy(taken, plane, 1) == pytest.approx(whole, abs=0.05)
+    whole = words << np.uint16(1) | words >> np.uint16(15)
+    for plane, bits in enumerate(plane_entropies(sample(words), 1)):
+        counts = np.bincount(whole >> np.uint16(8 * plane) & 0xFF)
+        shares = counts[counts > 0] / whole.size
+        assert bits == pytest.approx(-(shares * np.log2(shares)).sum(), abs=0.05)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+def test_a_plane_that_never_changes_has_no_entropy(width: int) -> None:
+    words = np.full(1000, 7, f"<u{width}")
+    words[::2] += 1 << 8 * (width - 1)
+    assert plane_entropies(words, 0) == [0.0] * (width - 1) + [pytest.approx(1, 0.01)]
