@@ -11,13 +11,16 @@ from bundle.cli.units import count_text
 from bundle.cli.values import default_volume
 from bundle.cli.watch import watching
 from bundle.cli.written import finish, print_written
-from bundle.errors import PartialError
+from bundle.errors import PartialError, UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from bundle.cli.session import Session
     from bundle.packer import PackRequest
+    from bundle.source.base import Source
+    from bundle.source.filter import ListOptions
 
 
 def pack(options: argparse.Namespace, session: Session) -> None:
@@ -46,20 +49,12 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
     from bundle.packer import PackRequest
     from bundle.packing.holdings import FarSide
     from bundle.source.filter import ListOptions
-    from bundle.source.locate import parse_source
-    from bundle.source.options import SourceOptions
 
     listing = ListOptions(
         tuple(options.include), tuple(options.exclude), options.keep_going
     )
-    reading = SourceOptions(
-        listing=listing,
-        environment=session.environment,
-        registry=registry_options(options, session, *options.sources),
-    )
-    sources = (parse_source(text, reading) for text in options.sources)
     return PackRequest(
-        sources=tuple(sources),
+        sources=tuple(_sources(options, session, listing)),
         out=Path(options.out),
         stream=options.stream,
         key=Path(options.key),
@@ -83,6 +78,34 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
         ),
         fill=_path(options.fill),
     )
+
+
+def _sources(
+    options: argparse.Namespace, session: Session, listing: ListOptions
+) -> Iterator[Source]:
+    """Return what is named on the command line, then what a set declares."""
+    from bundle.source.declared import Set, read_set, registries_of, sources_of
+    from bundle.source.locate import parse_source
+    from bundle.source.options import SourceOptions
+
+    if not options.sources and options.set is None:
+        raise UsageError(
+            "nothing is named that is to be packed", advice="name a SOURCE, or --set"
+        )
+    path = _path(options.set)
+    declared = Set() if path is None else read_set(path)
+    reading = SourceOptions(
+        listing=listing,
+        platforms=tuple(options.platform),
+        environment=session.environment,
+        registry=registry_options(
+            options, session, *options.sources, *registries_of(declared)
+        ),
+    )
+    for text in options.sources:
+        yield parse_source(text, reading)
+    if path is not None:
+        yield from sources_of(declared, path, reading)
 
 
 def _path(text: str | None) -> Path | None:

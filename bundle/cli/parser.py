@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bundle.cli.commands import Commands, Parser, PrintVersion
 from bundle.cli.grammar import (
     carrying,
+    declaring,
     receiving,
     sending,
     showing,
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
 
 
 _SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|oci-archive|docker):")
+
+_GROUPS: Final = (
+    trusting,
+    declaring,
+    sending,
+    carrying,
+    receiving,
+    showing,
+    storing,
+)
+"""Verbs in the order of ``--help``."""
 
 _ABOUT: Final = """\
 Carries models and trees of files across an air gap: pack them into a signed,
@@ -49,7 +61,7 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
     parser = Parser(prog="bundle", description=_ABOUT, epilog=_EXIT_CODES)
     parser.add_argument("--version", action=PrintVersion, nargs=0, help="print it")
     commands = Commands(parser, environment)
-    for group in (trusting, sending, carrying, receiving, showing, storing):
+    for group in _GROUPS:
         group.add(commands)
     _completion(commands)
     return parser

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bundle.cli.units import parse_size
 from bundle.errors import FormatError
@@ -13,6 +13,9 @@ from bundle.limits import (
     MAX_VOLUME,
     MIN_VOLUME,
 )
+
+if TYPE_CHECKING:
+    from bundle.oci.platforms import Platform
 
 MAX_JOBS: Final = 256
 """Worker threads of one run: each owns its buffers."""
@@ -33,6 +36,10 @@ DEFAULT_VOLUME: Final = GIB
 """Bytes of a volume when neither ``--volume-size`` nor ``--media-size`` is there."""
 
 
+MAX_LINE: Final = 400
+"""Characters of a reason that a person gives."""
+
+
 def slug(text: str) -> str:
     """Return a name of a stream or a site.
 
@@ -47,6 +54,17 @@ def slug(text: str) -> str:
         raise ValueError(str(error)) from None
 
 
+def addressing(text: str) -> str:
+    """Return where the name of a bucket goes.
+
+    Raises:
+        ValueError: it is none of ``auto``, ``path``, ``virtual``.
+    """
+    if text not in ("auto", "path", "virtual"):
+        raise ValueError(f"{text!r} is not auto, path or virtual")
+    return text
+
+
 def on_existing(text: str) -> str:
     """Return what happens to a tag that names something else.
 
@@ -58,10 +76,6 @@ def on_existing(text: str) -> str:
     return text
 
 
-MAX_LINE: Final = 400
-"""Characters of a reason that a person gives."""
-
-
 def line(text: str) -> str:
     """Return a person's name or reason, as one line of a log.
 
@@ -71,6 +85,20 @@ def line(text: str) -> str:
     if not text.strip() or len(text) > MAX_LINE or not text.isprintable():
         raise ValueError(f"not 1 to {MAX_LINE} characters that show: {text[:40]!r}")
     return text
+
+
+def platform(text: str) -> Platform:
+    """Return which machines an image is for.
+
+    Raises:
+        ValueError: it is not ``os/architecture[/variant]``.
+    """
+    from bundle.oci.platforms import Platform
+
+    try:
+        return Platform.parse(text)
+    except FormatError as error:
+        raise ValueError(str(error)) from None
 
 
 def jobs(text: str) -> int:

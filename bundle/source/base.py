@@ -85,6 +85,19 @@ class SourceArtifact:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Which state of its source an artifact is in now.
+
+    ``files`` are there where no ``revision`` tells states apart.
+    """
+
+    kind: str
+    name: str
+    revision: str
+    files: tuple[SourceFile, ...] = ()
+
+
 class Source(abc.ABC):
     """A place that artifacts come from; ``location`` is what the user wrote."""
 
@@ -99,3 +112,14 @@ class Source(abc.ABC):
                 source was not told to keep going.
             StoreError: a network was needed and did not work.
         """
+
+    async def resolve(self) -> list[Resolved]:
+        """Return what is current, without taking it.
+
+        Raises:
+            SourceError, StoreError: as ``artifacts`` does.
+        """
+        return [
+            Resolved(one.kind, one.name, one.revision, one.files)
+            for one in await self.artifacts()
+        ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bundle.errors import SourceError, TransientError, UsageError
-from bundle.source.base import Source, SourceArtifact
+from bundle.source.base import Resolved, Source, SourceArtifact
 from bundle.source.filter import EVERYTHING, ListOptions
 from bundle.source.hf_cache import HfCacheSource
 from bundle.source.hf_names import Selector
@@ -87,6 +87,33 @@ class HfHubSource(Source):
         artifacts = await source.artifacts()
         self._check_complete(artifacts, revision)
         return [replace(one, source=self.location) for one in artifacts]
+
+    async def resolve(self) -> list[Resolved]:
+        """Return the commit that the hub has now; no file is downloaded.
+
+        Raises:
+            SourceError: there is no such repository or revision for this user.
+            StoreError: the Hub does not answer, or not as it should.
+            UsageError: the extra ``hf`` is not installed.
+        """
+        hub = await asyncio.to_thread(_library)
+        commit = await asyncio.to_thread(self._commit, hub)
+        repository = self._selector.repository
+        return [Resolved(repository.kind, repository.name, commit)]
+
+    def _commit(self, hub: ModuleType) -> str:
+        repository = self._selector.repository
+        with hub_errors(self.location):
+            api = hub.HfApi(
+                endpoint=self._environment.get("HF_ENDPOINT") or None,
+                token=self._environment.get("HF_TOKEN") or None,
+            )
+            found = api.repo_info(
+                repo_id=repository.name,
+                repo_type=repository.kind.removeprefix("hf-"),
+                revision=self._selector.revision or DEFAULT_REVISION,
+            )
+        return str(found.sha)
 
     def _download(self, hub: ModuleType, cache: Path) -> _Revision:
         """Bring what is wanted into the cache; return what that is."""

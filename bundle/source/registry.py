@@ -33,8 +33,8 @@ from bundle.registry.cache import BlobCache
 from bundle.registry.connection import Registry
 from bundle.registry.failures import DeniedError, RefusedError
 from bundle.registry.repository import Repository
-from bundle.source.base import OCI_IMAGE, Source, SourceArtifact
-from bundle.source.images import Image, Rider, listed
+from bundle.source.base import OCI_IMAGE, Resolved, Source, SourceArtifact
+from bundle.source.images import Image, Rider, kind_of, listed
 from bundle.source.listing import one_line
 from bundle.source.options import DEFAULT, SourceOptions
 
@@ -92,6 +92,23 @@ class RegistrySource(Source):
         return await listed(
             lambda: [image], _Cached(cache), self.location, self._options
         )
+
+    async def resolve(self) -> list[Resolved]:
+        """Return the digest that the name has now; its manifest alone is pulled.
+
+        Raises:
+            SourceError: it is not there, or not for this user.
+            StoreError: the registry does not answer.
+        """
+        host, options = self._reference.registry, self._options.registry
+        with _source_errors(self.location):
+            async with Registry(host, options) as registry:
+                repository = Repository(registry, self._reference.repository)
+                target = self._reference.target
+                root, data = await documents.fetch(repository, target)
+            document = manifests.parse(data, root.media_type)
+        name = self._options.name or self._reference
+        return [Resolved(kind_of(document), str(name), root.digest)]
 
     async def _pull(
         self, cache: BlobCache

@@ -25,7 +25,7 @@ USAGE = {
         ["--json", "doctor", "tree:x"],
         "unrecognized arguments",
     ),
-    "pack without a source": (["pack", "--out", "o"], "required: SOURCE"),
+    "pack without a key": (["pack", "--out", "o", "--stream", "s"], "required: --key"),
     "pack without --out": (["pack", "tree:x"], "required: --out, --stream, --key"),
     "an option without its value": ([*PACK, "--expires"], "--expires: expected one"),
     "no days": ([*PACK, "--expires", "0"], "'0' is not a whole number from 1 to"),

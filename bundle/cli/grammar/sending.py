@@ -10,6 +10,7 @@ from bundle.cli.values import (
     days,
     media_size,
     percent,
+    platform,
     releases,
     slug,
     volume_size,
@@ -27,6 +28,10 @@ SOURCE:
                                   #spaces/org/name, #kernels/org/name
   hf://org/name[@rev]             from the hub at HF_ENDPOINT
   tree:PATH                       a directory of files
+  oci-layout:PATH[:TAG|@DIGEST]   images in a layout; without a tag, all of them
+  oci-archive:FILE[:TAG]          the same in a tar
+  docker-archive:FILE             what docker save wrote; loses the digest
+  chart:FILE.tgz                  a chart of Helm
   docker://REGISTRY/REPO[:TAG|@DIGEST]
                                   an image from a registry; oci:// for a chart
 
@@ -53,7 +58,14 @@ def _pack(commands: Commands) -> None:
         "pack", "bundle.cli.pack:pack", "make a bundle of sources", _SOURCES
     )
     options.parser.add_argument(
-        "sources", metavar="SOURCE", nargs="+", help="what to pack, see below"
+        "sources", metavar="SOURCE", nargs="*", help="what to pack, see below"
+    )
+    options.option("--set", "FILE", "pack what this file declares, in TOML")
+    options.several(
+        "--platform",
+        "OS/ARCH[/VARIANT]",
+        "only these of images for several machines",
+        reads=platform,
     )
     options.option("--out", "DIR", "where the bundle goes", required=True)
     options.option(
