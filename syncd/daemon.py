@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from bundle.errors import BundleError
 from bundle.store.base import Retention
 from bundle.target.options import TargetOptions
+from syncd.catalogue import Catalogue
 from syncd.intake import Received, Receiving, receive
 from syncd.phases import REMOVABLE, Event, Need
 from syncd.plan import (
@@ -30,9 +31,10 @@ from syncd.plan import (
     wanted,
 )
 from syncd.progress import Progress
-from syncd.publishing import held_of, make_target, publish_to, refuse_two_owners
-from syncd.receipts import holding_of, write_receipt
+from syncd.publishing import make_target, publish_to, refuse_two_owners
+from syncd.receipts import write_receipt
 from syncd.requests import answer, doorbell, imports
+from syncd.situation import ACKNOWLEDGED, situation_of
 from syncd.verdict import Verdict, retry_delay
 from syncd.watcher import Bell, watch_files, watch_mounts
 
@@ -40,17 +42,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bundle.state.receiver import TrustChoice
-    from bundle.store.base import Committed
     from bundle.store.local import LocalStore
     from bundle.target.base import Target
-    from syncd.config import Config
+    from syncd.config import Config, TargetSettings
     from syncd.journal import Journal
     from syncd.plan import Arrival, Work
     from syncd.survey import Survey
 
 _log: Final = logging.getLogger("syncd")
-
-_ACKNOWLEDGED: Final = "acknowledged"
 
 Key = tuple[str, ...]
 
@@ -73,7 +72,11 @@ class Daemon:
     environment: Mapping[str, str] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)
     doing: dict[Key, Progress] = field(default_factory=dict)
+    catalogue: Catalogue = field(init=False)
     _devices: dict[str, asyncio.Lock] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.catalogue = Catalogue(self.store)
 
     async def run(self, stop: asyncio.Event, told: Callable[[], None]) -> None:
         """Go on until ``stop`` is set; what is being done then is finished first.
@@ -113,18 +116,8 @@ class Daemon:
         Raises:
             StoreError, FormatError: the store cannot be read.
         """
-        releases = await self.store.releases()
-        identity = await self.store.identity()
-        return Situation(
-            arrivals=self.journal.arrivals(),
-            held=tuple(held_of(one, self.config.target) for one in releases),
-            placements=self.journal.placements(),
-            returns=self.journal.returns(),
-            pins=frozenset(self.config.store.pins),
-            keep=self.config.store.keep,
-            holding=holding_of(identity, releases) if releases else "",
-            acknowledged=self.journal.note(_ACKNOWLEDGED),
-        )
+        entries = await self.catalogue.entries()
+        return await situation_of(self.config, self.journal, self.store, entries)
 
     async def _ring_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -262,7 +255,7 @@ class Daemon:
             async with self._device(target):
                 if wanted(await self.situation()).get(work.held.stream) != work.held:
                     return
-                await self._refuse_two_owners(work, settings.name)
+                await self._refuse_two_owners(work, settings)
                 if not before.release:
                     await asyncio.to_thread(target.doubt)
                 await publish_to(
@@ -298,15 +291,14 @@ class Daemon:
                 advice=placement.advice,
             )
 
-    async def _refuse_two_owners(self, work: Publish, target: str) -> None:
-        releases = {one.digest: one for one in await self.store.releases()}
-        placed: dict[str, Committed] = {
-            one.stream: releases[one.release]
+    async def _refuse_two_owners(self, work: Publish, settings: TargetSettings) -> None:
+        entries = {one.committed.digest: one for one in await self.catalogue.entries()}
+        placed = [
+            entries[one.release]
             for one in self.journal.placements()
-            if one.target == target and one.release in releases
-        }
-        settings = next(one for one in self.config.target if one.name == target)
-        refuse_two_owners(settings, releases[work.held.release], placed)
+            if one.target == settings.name and one.release in entries
+        ]
+        refuse_two_owners(settings, entries[work.held.release], placed)
 
     def _device(self, target: Target) -> asyncio.Lock:
         """Return what targets on one device take in turn."""
@@ -334,7 +326,7 @@ class Daemon:
                 self._tell("receipted", path=str(path), whole=work.whole)
             except BundleError as error:
                 self._tell("unreceipted", directory=str(directory), reason=str(error))
-        self.journal.write_note(_ACKNOWLEDGED, work.holding)
+        self.journal.write_note(ACKNOWLEDGED, work.holding)
 
     async def _collect(self, situation: Situation) -> None:
         needed = {one.release for one in situation.placements if one.release}

@@ -5,54 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundle.errors import TargetError
-from bundle.publisher import PublishRequest, publish, release_of
+from bundle.publisher import PublishRequest, publish
 from bundle.target.locate import parse_target
 from syncd.plan import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from bundle.format.release import Artifact
     from bundle.progress import Reporter
     from bundle.publisher import PublishReport
-    from bundle.store.base import Committed, ReadStore
+    from bundle.store.base import ReadStore
     from bundle.target.base import Target
     from bundle.target.options import TargetOptions
+    from syncd.catalogue import Entry
     from syncd.config import TargetSettings
 
 
-def targets_of(
-    committed: Committed, settings: Iterable[TargetSettings]
-) -> tuple[str, ...]:
-    """Return the names of the targets that something of a release goes to.
-
-    A target that has something of the stream and is to have nothing of this
-    release is not among them: see ``names_at``.
-
-    Raises:
-        IntegrityError, FormatError: the store's copy of the release is damaged.
-    """
-    artifacts = release_of(committed).artifacts
-    return tuple(
-        one.name
-        for one in settings
-        if one.selects_stream(committed.name)
-        and any(one.selects(each.kind, each.name) for each in artifacts)
-    )
-
-
-def held_of(committed: Committed, settings: Sequence[TargetSettings]) -> Held:
-    """Return a release of the store as the plan looks at it.
-
-    Raises:
-        IntegrityError, FormatError: the store's copy of the release is damaged.
-    """
+def held_of(entry: Entry, settings: Iterable[TargetSettings]) -> Held:
+    """Return a release as the plan looks at it: with the targets it goes to."""
+    committed = entry.committed
     return Held(
         committed.stream,
         committed.name,
         committed.seq,
         committed.digest,
-        targets_of(committed, settings),
+        tuple(
+            one.name
+            for one in settings
+            if one.selects_stream(committed.name)
+            and any(
+                one.selects(each.kind, each.name) for each in entry.release.artifacts
+            )
+        ),
     )
 
 
@@ -104,29 +89,29 @@ def make_target(settings: TargetSettings, options: TargetOptions) -> Target:
 
 
 def refuse_two_owners(
-    settings: TargetSettings,
-    wanted: Committed,
-    placed: Mapping[str, Committed],
+    settings: TargetSettings, wanted: Entry, placed: Iterable[Entry]
 ) -> None:
     """Refuse to publish under a name that another stream has at this target.
 
-    ``placed`` are the releases that the target has, by the id of their stream.
+    ``placed`` are the releases that the target has.
 
     Raises:
         TargetError: names the artifact and the stream that it belongs to.
     """
     ours = {
         (one.kind, one.name)
-        for one in release_of(wanted).artifacts
+        for one in wanted.release.artifacts
         if settings.selects(one.kind, one.name)
     }
-    for stream, other in placed.items():
-        if stream == wanted.stream:
+    name, stream = wanted.committed.name, wanted.committed.stream
+    for other in placed:
+        if other.committed.stream == stream:
             continue
-        for one in release_of(other).artifacts:
+        for one in other.release.artifacts:
             if (one.kind, one.name) in ours and settings.selects(one.kind, one.name):
                 raise TargetError(
-                    f"{one.kind} {one.name} of stream {wanted.name} is published at "
-                    f"{settings.name} by stream {other.name} ({stream})",
+                    f"{one.kind} {one.name} of stream {name} is published at "
+                    f"{settings.name} by stream {other.committed.name} "
+                    f"({other.committed.stream})",
                     advice="let the target select it of one stream only",
                 )

@@ -6,15 +6,17 @@ import asyncio
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from bundle.cli.units import duration_text, size_text
-from bundle.errors import BundleError
 from bundle.store.local import LocalStore
-from bundle.wire import write_moment
 from syncd.assembly import load_config, open_journal
-from syncd.publishing import held_of
+from syncd.catalogue import Catalogue
 from syncd.shown import read_shown
+from syncd.situation import situation_of
+from syncd.view import Sight, Status, status_of
 
 if TYPE_CHECKING:
     import argparse
@@ -22,11 +24,9 @@ if TYPE_CHECKING:
     from bundle.cli.output import Output
     from bundle.cli.session import Session
     from syncd.config import Config
-    from syncd.journal import Journal
-    from syncd.plan import Held
-    from syncd.progress import Doing
 
-_NAME: int = 12
+_SECONDS: Final = 1.0
+_NAME: Final = 12
 """Characters of a digest that are shown: enough to name it again."""
 
 
@@ -35,115 +35,84 @@ def status(options: argparse.Namespace, session: Session) -> None:
 
     Raises:
         UsageError: the configuration is none.
-        TargetError: the journal cannot be read.
+        TargetError, StoreError: the journal or the store cannot be read.
     """
     config = load_config(Path(options.config))
     while True:
-        with closing(open_journal(config)) as journal:
-            _print(config, journal, session)
+        _print(asyncio.run(_look(config, session.clock())), options, session.output)
+        session.output.flush()
         if not options.watch:
             return
-        session.output.flush()
-        time.sleep(1)
+        time.sleep(_SECONDS)
 
 
-def _print(config: Config, journal: Journal, session: Session) -> None:
-    output = session.output
-    held = _held(config)
+async def _look(config: Config, now: float) -> Status:
+    """Return how things stand, as the journal and the store have it."""
     shown = read_shown(Path(config.state))
-    _doing(shown.doing if shown else (), output)
-    _bundles(journal, output)
-    _streams(held, journal, output)
-    output.event("result", verb="status", running=shown is not None, streams=len(held))
-    if shown is None:
+    with (
+        closing(open_journal(config)) as journal,
+        closing(LocalStore.make(Path(config.store.path))) as store,
+    ):
+        entries = await Catalogue(store).entries()
+        situation = await situation_of(config, journal, store, entries)
+        doing = shown.doing if shown else None
+        sight = Sight(config.site, situation, entries, doing, now)
+        return status_of(sight, journal, store)
+
+
+def _print(status: Status, options: argparse.Namespace, output: Output) -> None:
+    output.event("result", verb=options.verb, **msgspec.to_builtins(status))
+    _doing(status, output)
+    _bundles(status, output)
+    _streams(status, output)
+    if not status.running:
         output.say("syncd is not running")
 
 
-def _held(config: Config) -> list[Held]:
-    """Return what the store holds; none where it was not made yet."""
-    try:
-        with closing(LocalStore(Path(config.store.path))) as store:
-            releases = asyncio.run(store.releases())
-    except BundleError:
-        return []
-    return [held_of(one, config.target) for one in releases]
-
-
-def _doing(doing: tuple[Doing, ...], output: Output) -> None:
-    rows = []
-    for one in doing:
-        left = "" if one.left is None else duration_text(int(one.left))
-        output.event(
-            "doing",
-            what=one.what,
-            action=one.verb,
-            done_bytes=one.done,
-            total_bytes=one.total,
-            rate=int(one.rate),
-            idle_seconds=int(one.idle),
+def _doing(status: Status, output: Output) -> None:
+    rows = [
+        (
+            one.verb,
+            one.what,
+            f"{size_text(one.done)} of {size_text(one.total)}",
+            f"{size_text(one.rate)}/s",
+            "" if one.left_seconds is None else duration_text(one.left_seconds),
         )
-        done = f"{size_text(one.done)} of {size_text(one.total)}"
-        rows.append((one.verb, one.what, done, f"{size_text(int(one.rate))}/s", left))
+        for one in status.doing
+    ]
     if rows:
         output.table(("doing", "what", ">done", ">rate", ">left"), rows)
 
 
-def _bundles(journal: Journal, output: Output) -> None:
-    rows = []
-    for one in journal.arrivals():
-        output.event(
-            "arrival",
-            bundle=one.bundle,
-            phase=one.phase,
-            need=one.need,
-            places=one.places,
-            stream=one.name,
-            seq=one.seq,
-            release=one.release,
-            seen=write_moment(one.seen_at),
-            reason=one.reason,
-            advice=one.advice,
+def _bundles(status: Status, output: Output) -> None:
+    rows = [
+        (
+            one.bundle.removeprefix("blake3:")[:_NAME],
+            f"{one.stream} {one.seq}" if one.stream else "not known yet",
+            f"waits for {one.need}" if one.need else one.phase,
+            one.reason,
+            one.advice,
         )
-        what = f"{one.name} {one.seq}" if one.name else "not known yet"
-        state = f"waits for {one.need}" if one.need else str(one.phase)
-        digest = one.bundle.removeprefix("blake3:")[:_NAME]
-        rows.append((digest, what, state, one.reason, one.advice))
+        for one in status.bundles
+    ]
     if rows:
         output.table(("bundle", "release", "state", "reason", "what to do"), rows)
 
 
-def _streams(held: list[Held], journal: Journal, output: Output) -> None:
+def _streams(status: Status, output: Output) -> None:
     """Print for each stream its newest release, and which one each target has."""
-    newest = {one.stream: one for one in sorted(held, key=lambda one: one.seq)}
-    seqs = {one.release: one.seq for one in held}
-    rows = []
-    for placed in journal.placements():
-        stream = newest.get(placed.stream)
-        if stream is None:
-            continue
-        output.event(
-            "placement",
-            stream=stream.name,
-            id=placed.stream,
-            target=placed.target,
-            newest=stream.seq,
-            release=placed.release or None,
-            seq=seqs.get(placed.release),
-            failures=placed.failures,
-            reason=placed.reason,
-            advice=placed.advice,
+    rows = [
+        (
+            stream.name,
+            f"{stream.releases[0].seq}",
+            placed.target,
+            "nothing yet" if placed.seq is None else f"{placed.seq}",
+            placed.reason,
+            placed.advice,
         )
-        has = seqs.get(placed.release)
-        rows.append(
-            (
-                stream.name,
-                stream.seq,
-                placed.target,
-                "nothing yet" if has is None else has,
-                placed.reason,
-                placed.advice,
-            )
-        )
+        for stream in status.streams
+        for placed in stream.targets
+    ]
     if rows:
         columns = ("stream", ">newest", "target", ">has", "reason", "what to do")
-        output.table(columns, [tuple(map(str, row)) for row in rows])
+        output.table(columns, rows)

@@ -1,0 +1,1 @@
+"""The daemon's HTTP: a JSON API, metrics, and the page for people."""
