@@ -133,7 +133,7 @@ def print_written(
         output.say(f"against {report.against}; takes {required} for granted")
     _say_size(report, options, output, parity)
     if report.bundle is not None:
-        _say_next(report.media, Path(options.key), output)
+        _say_next(report, options, output)
 
 
 def _say_size(
@@ -210,13 +210,22 @@ def _copy_seconds(
     return -(-(size + _parity_bytes(report, options, parity)) // COPY_RATE)
 
 
-def _say_next(media: tuple[Path, ...], key: Path, output: Output) -> None:
+def _say_next(report: PackReport, options: argparse.Namespace, output: Output) -> None:
     """Say what to type next, here and behind the gap."""
+    from bundle.format.layout import directory_name
+
+    key = Path(options.key)
     root = (key if key.is_dir() else key.parent) / "1.root.json"
     trust = ("--trust", root) if root.exists() else ()
-    output.hint("next: check it, carry it, and unpack it there:")
-    output.hint(f"  {_command('verify', *media, *trust)}")
-    names = [medium.name for medium in media]
+    names = [medium.name for medium in report.media]
+    if getattr(options, "fill", None) is None:
+        output.hint("next: check it, carry it, and unpack it there:")
+    else:
+        output.hint(
+            "next: check it, carry it, and unpack with it the bundle that it completes:"
+        )
+        names = [directory_name(report.stream, report.seq), "--store", *names]
+    output.hint(f"  {_command('verify', *report.media, *trust)}")
     output.hint(f"  {_command('unpack', *names, '--to')} TARGET")
 
 

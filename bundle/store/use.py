@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bundle.store.base import Committed, Retention
+
+
+_LACKING: Final = (
+    "add the bundle that brought it first, or ask the sender for a full one"
+)
 
 
 def order(releases: Iterable[Committed]) -> tuple[Committed, ...]:
@@ -100,7 +105,9 @@ async def check_held(store: Holder, release: Committed) -> None:
         try:
             recipe = Recipe.parse(await store.recipe(digest))
         except NotFoundError as error:
-            raise MissingError(f"recipe {digest} is not in the store") from error
+            raise MissingError(
+                f"recipe {digest} is not in the store", advice=_LACKING
+            ) from error
         ids = recipe.chunk_ids
         for start, end in windows(0, len(ids)):
             held = await store.has_many(ids[start:end])
@@ -108,5 +115,6 @@ async def check_held(store: Holder, release: Committed) -> None:
             if len(lost):
                 raise MissingError(
                     f"chunk {ids[start + int(lost[0])].tobytes().hex()} of recipe "
-                    f"{digest} is not in the store"
+                    f"{digest} is not in the store",
+                    advice=_LACKING,
                 )
