@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from blake3 import blake3
 
 from bundle.digest import digest_of
 from bundle.durable import target_errors
-from bundle.errors import IntegrityError, MissingError, SpaceError
+from bundle.errors import IntegrityError, MissingError
 from bundle.format import layout
 from bundle.format.columns import RECORD_SIZE
 from bundle.format.index import VolumeIndex
@@ -34,10 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bundle.medium.files import ShardedFile
     from bundle.medium.reader import OpenBundle
     from bundle.progress import Reporter
-    from bundle.store.local import LocalStore
+    from bundle.store.base import VolumeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Taken:
 
 
 async def ingest(
-    opened: OpenBundle, store: LocalStore, reporter: Reporter
+    opened: OpenBundle, store: VolumeStore, reporter: Reporter
 ) -> IngestReport:
     """Take an open bundle into a store; the same again changes nothing.
 
@@ -84,7 +86,7 @@ async def ingest(
 
 
 async def take_volumes(
-    opened: OpenBundle, store: LocalStore, reporter: Reporter
+    opened: OpenBundle, store: VolumeStore, reporter: Reporter
 ) -> Taken:
     """Take the volumes that are here into a store; no release uses them yet.
 
@@ -93,11 +95,15 @@ async def take_volumes(
         StoreError: the medium cannot be read, or somebody collects.
         TargetError: the store cannot take it.
     """
-    await asyncio.to_thread(store.vault.begin)
+    await store.begin()
     count = size = 0
     with opened.volumes_here() as (volumes, _):
-        fresh = await asyncio.to_thread(_fresh, volumes, store)
-        _require_space(store, sum(volume.size for volume in fresh))
+        fresh = [
+            one
+            for one in volumes
+            if not (await store.keeps(await asyncio.to_thread(_ids, one))).all()
+        ]
+        store.require_space([volume.size for volume in fresh])
         reporter.started("store add", sum(volume.size for volume in fresh))
         digests = {volume.name: volume.digest for volume in opened.manifest.volumes}
         for volume in fresh:
@@ -110,7 +116,7 @@ async def take_volumes(
 
 async def commit(
     opened: OpenBundle,
-    store: LocalStore,
+    store: VolumeStore,
     taken: Taken,
     before: Collection[str] = (),
 ) -> IngestReport:
@@ -146,35 +152,20 @@ async def commit(
     )
 
 
-def _fresh(volumes: list[ShardedFile], store: LocalStore) -> list[ShardedFile]:
-    """Return the volumes that have a chunk which the store does not hold."""
-    return [one for one in volumes if not store.vault.holds(_index(one).ids).all()]
-
-
-def _index(volume: ShardedFile) -> VolumeIndex:
+def _ids(volume: ShardedFile) -> NDArray[np.uint8]:
+    """Return the ids of the chunks in a volume."""
     data = volume.read(volume.size - RECORD_SIZE, RECORD_SIZE)
     tail = parse_volume_tail(data, volume.size)
     index = volume.read(tail.index_offset, tail.index_size)
     tail.check_index(index)
-    return VolumeIndex.parse(index)
-
-
-def _require_space(store: LocalStore, size: int) -> None:
-    root = store.place.root
-    with target_errors(root):
-        free = shutil.disk_usage(root).free
-    if size > free:
-        raise SpaceError(
-            f"{root}: {size} bytes are needed and {free} are free",
-            advice="'bundle store gc' gives back what old releases take",
-        )
+    return VolumeIndex.parse(index).ids
 
 
 async def _copy(
-    volume: ShardedFile, store: LocalStore, digest: str, reporter: Reporter
+    volume: ShardedFile, store: VolumeStore, digest: str, reporter: Reporter
 ) -> Path:
     """Return a durable copy of a volume; a cancelled copy stops at the next shard."""
-    path, halt = store.place.temporary(), threading.Event()
+    path, halt = store.temporary(), threading.Event()
 
     def write() -> None:
         with target_errors(path):

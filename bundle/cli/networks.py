@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
     from bundle.cli.session import Session
     from bundle.registry.options import RegistryOptions
+    from bundle.s3.options import Connection
+    from bundle.store.s3 import S3Store
     from bundle.target.options import TargetOptions
+
+BUCKETS: Final = "s3://"
+"""What begins a place in object storage."""
 
 REGISTRIES: Final = ("docker://", "oci://")
 """What begins a place that is a registry."""
@@ -58,6 +63,37 @@ def target_options(options: argparse.Namespace, session: Session) -> TargetOptio
         registry=registry_options(options, session, *options.to),
         names=NameMap.parse(options.map),
         existing=OnExisting(options.on_existing_tag or OnExisting.OVERWRITE),
+    )
+
+
+def bucket_connection(options: argparse.Namespace, session: Session) -> Connection:
+    """Return how object storage is reached."""
+    from bundle.s3.options import Connection
+
+    return Connection(
+        endpoint_url=options.endpoint_url,
+        region=options.region,
+        ca=_path(options.ca),
+        addressing=options.addressing or "auto",
+        environment=session.environment,
+    )
+
+
+def bucket_store(text: str, options: argparse.Namespace, session: Session) -> S3Store:
+    """Return the store that ``s3://BUCKET/PREFIX`` names; nothing is asked yet.
+
+    Raises:
+        UsageError: it names no place in a bucket.
+    """
+    from bundle.s3.address import parse_address
+    from bundle.store.s3 import S3Store
+
+    home = session.environment.get("HOME") or "~"
+    cache = session.environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
+    return S3Store(
+        parse_address(text),
+        bucket_connection(options, session),
+        Path(cache).expanduser() / "bundle" / "stores",
     )
 
 

@@ -1,4 +1,4 @@
-"""``bundle store``: a directory of chunks, recipes and releases."""
+"""``bundle store``: chunks, recipes and releases, in a directory or a bucket."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundle.cli.networks import BUCKETS, bucket_store
 from bundle.cli.reading import open_verified
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
@@ -14,12 +15,18 @@ from bundle.errors import BundleError, IntegrityError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from bundle.cli.output import Output
     from bundle.cli.session import Session
-    from bundle.store.base import Collected, Committed
+    from bundle.ingester import IngestReport
+    from bundle.medium.reader import OpenBundle
+    from bundle.progress import Reporter
+    from bundle.store.base import Collected, Committed, Retention
     from bundle.store.check import Checked, Lost
+    from bundle.store.local import LocalStore
+    from bundle.store.s3 import S3Store
+    from bundle.store.stat import Stat
 
 _KEEP = 3
 """Releases of each stream that a collection keeps: room to go back twice."""
@@ -30,16 +37,10 @@ _SHOWN = 5
 
 def add(options: argparse.Namespace, session: Session) -> None:
     """Take a bundle into a store, which is made if it is not there."""
-    from bundle.ingester import ingest
-    from bundle.store.local import LocalStore
-
     output = session.output
     opened = open_verified(options, session)
-    with (
-        contextlib.closing(LocalStore.make(Path(options.directory))) as store,
-        watching(output, session.stopwatch) as reporter,
-    ):
-        report = run(ingest(opened, store, reporter))
+    with watching(output, session.stopwatch) as reporter:
+        report = run(_ingest(opened, options, session, reporter))
     output.event(
         "result",
         verb=options.verb,
@@ -60,14 +61,38 @@ def add(options: argparse.Namespace, session: Session) -> None:
     )
 
 
+async def _ingest(
+    opened: OpenBundle,
+    options: argparse.Namespace,
+    session: Session,
+    reporter: Reporter,
+) -> IngestReport:
+    from bundle.ingester import ingest
+
+    async with _open(options, session, make=True) as store:
+        return await ingest(opened, store, reporter)
+
+
+@contextlib.asynccontextmanager
+async def _open(
+    options: argparse.Namespace, session: Session, *, make: bool = False
+) -> AsyncIterator[LocalStore | S3Store]:
+    """Open the store that was named; ``make`` makes a directory one."""
+    if options.directory.startswith(BUCKETS):
+        async with bucket_store(options.directory, options, session) as store:
+            yield store
+        return
+    from bundle.store.local import LocalStore
+
+    path = Path(options.directory)
+    with contextlib.closing(LocalStore.make(path) if make else LocalStore(path)) as at:
+        yield at
+
+
 def stat(options: argparse.Namespace, session: Session) -> None:
     """Print what a store holds."""
-    from bundle.store.local import LocalStore
-    from bundle.store.stat import stat as count
-
     output = session.output
-    with contextlib.closing(LocalStore(Path(options.directory))) as store:
-        found = count(store)
+    found = run(_count(options, session))
     _releases("held", found.releases, output)
     output.event(
         "result",
@@ -91,23 +116,28 @@ def stat(options: argparse.Namespace, session: Session) -> None:
         output.say(f"not whole: {count_text(found.lost, 'release')}")
 
 
+async def _count(options: argparse.Namespace, session: Session) -> Stat:
+    from bundle.store.local import LocalStore
+
+    async with _open(options, session) as store:
+        if isinstance(store, LocalStore):
+            from bundle.store.stat import stat as count
+
+            return count(store)
+        from bundle.store.s3_stat import stat as count_objects
+
+        return await count_objects(store)
+
+
 def check(options: argparse.Namespace, session: Session) -> None:
     """Check a store, and say what each release has lost.
 
     Raises:
         IntegrityError: something is damaged or lost.
     """
-    from bundle.store import check as checker
-    from bundle.store.local import LocalStore
-
     output = session.output
-    with (
-        contextlib.closing(LocalStore(Path(options.directory))) as store,
-        watching(output, session.stopwatch) as reporter,
-    ):
-        report = checker.check(
-            store, quick=options.quick, rebuild=options.rebuild, reporter=reporter
-        )
+    with watching(output, session.stopwatch) as reporter:
+        report = run(_check(options, session, reporter))
     for problem in report.problems:
         output.warn(problem)
     for lost in report.lost:
@@ -127,6 +157,24 @@ def check(options: argparse.Namespace, session: Session) -> None:
         lost=len({lost.release.digest for lost in report.lost}),
     )
     _judge(report, options, output)
+
+
+async def _check(
+    options: argparse.Namespace, session: Session, reporter: Reporter
+) -> Checked:
+    from bundle.store.local import LocalStore
+
+    quick, rebuild = options.quick, options.rebuild
+    async with _open(options, session) as store:
+        if isinstance(store, LocalStore):
+            from bundle.store.check import check as check_packs
+
+            return check_packs(store, quick=quick, rebuild=rebuild, reporter=reporter)
+        from bundle.store.s3_check import check as check_objects
+
+        return await check_objects(
+            store, quick=quick, rebuild=rebuild, reporter=reporter
+        )
 
 
 def _judge(report: Checked, options: argparse.Namespace, output: Output) -> None:
@@ -159,13 +207,11 @@ def _judge(report: Checked, options: argparse.Namespace, output: Output) -> None
 def gc(options: argparse.Namespace, session: Session) -> None:
     """Drop old releases and what nothing else uses."""
     from bundle.store.base import Retention
-    from bundle.store.local import LocalStore
 
     output = session.output
     keep = _KEEP if options.keep is None else options.keep
     retention = Retention(keep, frozenset(options.pin))
-    with contextlib.closing(LocalStore(Path(options.directory))) as store:
-        report: Collected = run(store.collect(retention, dry_run=options.dry_run))
+    report = run(_collect(retention, options, session))
     _releases("dropped", report.releases, output)
     output.event(
         "result",
@@ -184,6 +230,13 @@ def gc(options: argparse.Namespace, session: Session) -> None:
         f"{count_text(report.recipes, 'recipe')}, "
         f"{count_text(report.chunks, 'chunk')}, {size_text(report.bytes)}"
     )
+
+
+async def _collect(
+    retention: Retention, options: argparse.Namespace, session: Session
+) -> Collected:
+    async with _open(options, session) as store:
+        return await store.collect(retention, dry_run=options.dry_run)
 
 
 def _releases(event: str, releases: Iterable[Committed], output: Output) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.doctor import print_variables
 from bundle.cli.networks import target_options
-from bundle.cli.reading import open_store, repairable, trust_of
+from bundle.cli.reading import connected, open_store, repairable, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.cli.watch import watching
@@ -50,7 +50,7 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             jobs=session.jobs,
             clock=session.clock,
             stores=tuple(
-                lent.enter_context(open_store(Path(text), options, session))
+                lent.enter_context(open_store(text, options, session))
                 for text in dict.fromkeys(options.store)
             ),
             receipt_to=_directory(options.receipt_to),
@@ -60,7 +60,9 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             repairable([*options.bundles]),
             watching(output, session.stopwatch) as reporter,
         ):
-            report = run(unpacker.unpack(request, reporter))
+            report = run(
+                connected(request.stores, unpacker.unpack(request, reporter))
+            )
     _print(report, options, output)
     _print_variables(locations, output)
     undone = (*report.left, *report.failed)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -185,4 +186,53 @@ class Store(ReadStore):
             FormatError, IntegrityError: a recipe in use is damaged; nothing is
                 dropped.
             TargetError: the store cannot be changed.
+        """
+
+
+class VolumeStore(Store):
+    """A store that takes whole volumes, by way of files on this machine."""
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """Get ready to take volumes.
+
+        Raises:
+            TransientError: somebody collects.
+            StoreError, TargetError: the store cannot be read or written.
+        """
+
+    @abstractmethod
+    async def keeps(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return for each row of ``ids`` whether its chunk is held, and is to stay.
+
+        Raises:
+            StoreError, TargetError: the store cannot be read.
+        """
+
+    @abstractmethod
+    def temporary(self) -> Path:
+        """Return a new name for a volume that is on its way.
+
+        Raises:
+            TargetError: there is no place for it.
+        """
+
+    @abstractmethod
+    def require_space(self, sizes: Sequence[int]) -> None:
+        """Refuse volumes of these bytes where there is no room for them.
+
+        Raises:
+            SpaceError: there is not.
+            TargetError: nobody can say.
+        """
+
+    @abstractmethod
+    async def adopt(self, path: Path) -> bool:
+        """Check a flushed volume at a ``temporary`` path, and take it; it moves.
+
+        Returns false, and removes it, where all of its chunks are held already.
+
+        Raises:
+            FormatError, IntegrityError: a frame or a chunk of it is damaged.
+            TargetError, TransientError: the store cannot take it.
         """

@@ -31,8 +31,7 @@ from bundle.trust.envelope import parse as parse_envelope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from bundle.format.frame import FrameHeader
     from bundle.store.base import Committed
     from bundle.store.local import LocalStore
     from bundle.store.pack import Scanned
@@ -182,7 +181,7 @@ class _Check:
                         self._reporter.advanced(pack.size)
                         return records_of(index, number)
                 tables = [
-                    _records(scanned, number)
+                    records_in(scanned.header, scanned.offset, number)
                     for scanned in self._good(pack, name)
                     if scanned.header is not None
                 ]
@@ -229,13 +228,9 @@ class _Check:
         release = self.store.with_envelope(pointer.release)
         if not release.envelope:
             return
-        try:
-            payload = parse_envelope(release.envelope, limit=MAX_ENVELOPE).payload
-        except BundleError as error:
-            self.problems.append(f"release {release.digest}: {error}")
-            return
-        if str(digest_of(payload)) != release.digest:
-            self.problems.append(f"release {release.digest}: not what it is called")
+        problem = envelope_problem(release.digest, release.envelope)
+        if problem:
+            self.problems.append(problem)
 
     def _lost(self, pointer: Pointer) -> Iterator[Lost]:
         release = self.store.with_envelope(pointer.release)
@@ -245,17 +240,34 @@ class _Check:
             except BundleError:
                 yield Lost(release, digest, 0, 0, ())
                 continue
-            absent = np.zeros(len(recipe.chunk_ids), np.bool_)
-            for start, end in windows(0, len(absent)):
-                where, _ = self.index.locate(recipe.chunk_ids[start:end])
-                absent[start:end] = where < 0
-            if absent.any():
-                yield _lost_of(release, digest, recipe, absent)
+            lost = lost_of(release, digest, recipe, self.index)
+            if lost is not None:
+                yield lost
 
 
-def _lost_of(
-    release: Committed, digest: str, recipe: Recipe, absent: NDArray[np.bool_]
-) -> Lost:
+def envelope_problem(digest: str, envelope: bytes) -> str:
+    """Return what is wrong with the envelope of a release, or an empty text."""
+    try:
+        payload = parse_envelope(envelope, limit=MAX_ENVELOPE).payload
+    except BundleError as error:
+        return f"release {digest}: {error}"
+    right = str(digest_of(payload)) == digest
+    return "" if right else f"release {digest}: not what it is called"
+
+
+def lost_of(
+    release: Committed, digest: str, recipe: Recipe, index: Index
+) -> Lost | None:
+    """Return what a release lacks of a recipe, by what ``index`` has; None if nothing.
+
+    ``digest`` names the recipe.
+    """
+    absent = np.zeros(len(recipe.chunk_ids), np.bool_)
+    for start, end in windows(0, len(absent)):
+        where, _ = index.locate(recipe.chunk_ids[start:end])
+        absent[start:end] = where < 0
+    if not absent.any():
+        return None
     files = [
         recipe.path(file)
         for file in range(recipe.files)
@@ -269,15 +281,12 @@ def _lost_of(
     return Lost(release, digest, len(ids), len(files), tuple(files[:_NAMED]))
 
 
-def _records(scanned: Scanned, number: int) -> Table:
-    """Return the records of the chunks of one good frame."""
-    header = scanned.header
-    if header is None:
-        return np.zeros(0, ENTRY)
+def records_in(header: FrameHeader, offset: int, number: int) -> Table:
+    """Return the records of the chunks of the frame at ``offset`` of a pack."""
     table = np.zeros(len(header.lengths), ENTRY)
     table["id"] = header.ids
     table["pack"] = number
-    table["frame"] = scanned.offset
+    table["frame"] = offset
     table["offset"] = np.cumsum(header.lengths, dtype=np.uint32) - header.lengths
     table["length"] = header.lengths
     return table

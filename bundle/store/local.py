@@ -8,13 +8,14 @@ pointer. So a crash leaves at most content that no release uses yet.
 from __future__ import annotations
 
 import asyncio
+import shutil
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from bundle.digest import Digest, digest_of
-from bundle.durable import make_directory, write_file
-from bundle.errors import IntegrityError, NotFoundError, StoreError
+from bundle.durable import make_directory, target_errors, write_file
+from bundle.errors import IntegrityError, NotFoundError, SpaceError, StoreError
 from bundle.format.recipe import Recipe
-from bundle.store.base import Capabilities, Committed, Identity, Store
+from bundle.store.base import Capabilities, Committed, Identity, VolumeStore
 from bundle.store.collect import collect
 from bundle.store.papers import Papers
 from bundle.store.place import Place, make_place
@@ -23,7 +24,7 @@ from bundle.store.use import check_held, check_recipe, order
 from bundle.store.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bundle.store.base import Collected, Retention
 
 
-class LocalStore(Store):
+class LocalStore(VolumeStore):
     """The store in one directory; safe to use from several tasks and threads."""
 
     capabilities: ClassVar = Capabilities(
@@ -170,6 +171,47 @@ class LocalStore(Store):
             TransientError: somebody collects or rebuilds.
         """
         return await asyncio.to_thread(self.vault.put, chunks)
+
+    async def begin(self) -> None:
+        """Get ready to take volumes, and index what a crash left without an index.
+
+        Raises:
+            TransientError: somebody collects or rebuilds.
+            TargetError: the file system refuses.
+        """
+        await asyncio.to_thread(self.vault.begin)
+
+    async def keeps(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return for each row of ``ids`` (n, 32) whether its chunk is held.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return await self.has_many(ids)
+
+    def temporary(self) -> Path:
+        """Return a new name for a volume that is on its way.
+
+        Raises:
+            TargetError: the file system refuses.
+        """
+        return self.place.temporary()
+
+    def require_space(self, sizes: Sequence[int]) -> None:
+        """Refuse volumes for which the file system has no room.
+
+        Raises:
+            SpaceError: they are larger than what is free.
+            TargetError: the file system does not say.
+        """
+        root = self.place.root
+        with target_errors(root):
+            free = shutil.disk_usage(root).free
+        if sum(sizes) > free:
+            raise SpaceError(
+                f"{root}: {sum(sizes)} bytes are needed and {free} are free",
+                advice="'bundle store gc' gives back what old releases take",
+            )
 
     async def adopt(self, path: Path) -> bool:
         """Check a flushed volume at a ``temporary`` path, and make a pack of it.

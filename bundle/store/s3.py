@@ -12,35 +12,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from bundle.codec.codec import Encoder
+from bundle.codec.codec import Decoder, Encoder
 from bundle.digest import DIGEST_SIZE, digest_of
+from bundle.durable import target_errors
 from bundle.errors import (
     BundleError,
     IntegrityError,
     MissingError,
     NotFoundError,
+    SpaceError,
     TransientError,
 )
 from bundle.format.columns import windows
 from bundle.format.recipe import Recipe
 from bundle.limits import MAX_RECIPE
-from bundle.store.base import Capabilities, Committed, Identity, Store
+from bundle.store.base import Capabilities, Committed, Identity, VolumeStore
+from bundle.store.pack import Pack
 from bundle.store.pack_writer import PackWriter, frames_of
 from bundle.store.s3_collect import collect
 from bundle.store.s3_names import RECIPES
-from bundle.store.s3_packs import PackShelf
+from bundle.store.s3_packs import PackShelf, remove
 from bundle.store.s3_place import S3Place
 from bundle.store.s3_pointers import S3Pointers, newest_of, put_content
-from bundle.store.s3_reading import ChunkFetcher
+from bundle.store.s3_reading import BATCH, ChunkFetcher, Fetched, ReadQueue
 from bundle.store.s3_state import S3State
 from bundle.store.use import check_chunk, check_held, check_recipe, order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Sequence,
+    )
     from pathlib import Path
     from types import TracebackType
 
@@ -51,11 +62,8 @@ if TYPE_CHECKING:
     from bundle.s3.options import Connection
     from bundle.store.base import Collected, Retention
 
-_BATCH = 32
-"""Chunks that are read at once: at most so many frames are in memory."""
 
-
-class S3Store(Store):
+class S3Store(VolumeStore):
     """The store at one address, inside ``async with``; for one event loop."""
 
     capabilities: ClassVar = Capabilities(
@@ -78,6 +86,7 @@ class S3Store(Store):
         self.packs = PackShelf(self.state)
         self.pointers = S3Pointers(self.state)
         self._fetcher = ChunkFetcher(self.state)
+        self._queue = ReadQueue(self._fetch)
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -134,11 +143,7 @@ class S3Store(Store):
             IntegrityError, FormatError: what is stored for it is damaged.
             TargetError, TransientError: the bucket cannot be read.
         """
-        ids = np.frombuffer(chunk, np.uint8).reshape(1, DIGEST_SIZE)
-        (found,) = await self._fetch(ids)
-        if isinstance(found, BundleError):
-            raise found
-        return found
+        return await self._queue.read(chunk)
 
     async def read_many(self, ids: NDArray[np.uint8]) -> list[bytes | None]:
         """Return the chunk of each row of ``ids``, None where there is none to give.
@@ -150,12 +155,12 @@ class S3Store(Store):
             TargetError, TransientError: the bucket cannot be read.
         """
         found: list[bytes | None] = []
-        for start, end in windows(0, len(ids), step=_BATCH):
+        for start, end in windows(0, len(ids), step=BATCH):
             chunks = await self._fetch(ids[start:end])
             found += [one if isinstance(one, bytes) else None for one in chunks]
         return found
 
-    async def _fetch(self, ids: NDArray[np.uint8]) -> list[bytes | BundleError]:
+    async def _fetch(self, ids: NDArray[np.uint8]) -> list[Fetched]:
         await self.state.ready()
         found = await self._fetcher.fetch(ids)
         located = await asyncio.to_thread(self.state.index.locate, ids, leaving=True)
@@ -261,6 +266,66 @@ class S3Store(Store):
                 yield chunk, data
             seen.add(chunk)
 
+    async def begin(self) -> None:
+        """Make the store if there is none, and look at what is in it.
+
+        Raises:
+            TargetError, TransientError: the bucket or this machine refuses.
+        """
+        await self.make()
+        await self.state.refresh()
+
+    async def keeps(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Return for each row of ``ids`` whether its chunk is held and does not leave.
+
+        Raises:
+            TargetError, TransientError: the bucket cannot be read.
+        """
+        await self.state.ready()
+        found = await asyncio.to_thread(self.state.index.locate, ids, leaving=False)
+        return found.held
+
+    def temporary(self) -> Path:
+        """Return a new name for a volume on its way through this machine.
+
+        Raises:
+            TargetError: there is no place for it.
+        """
+        return self.state.temporary()
+
+    def require_space(self, sizes: Sequence[int]) -> None:
+        """Refuse volumes where this machine has no room for one after the other.
+
+        Raises:
+            SpaceError: one is larger than what is free.
+            TargetError: the file system does not say.
+        """
+        root = self.state.index.root
+        with target_errors(root):
+            free = shutil.disk_usage(root).free
+        if max(sizes, default=0) > free:
+            raise SpaceError(
+                f"{root}: {max(sizes)} bytes are needed and {free} are free",
+                advice="volumes pass through this directory one after the other; "
+                "XDG_CACHE_HOME names another",
+            )
+
+    async def adopt(self, path: Path) -> bool:
+        """Check a flushed volume at a ``temporary`` path, and make a pack of it.
+
+        Returns false, and removes it, where all of its chunks are held already.
+
+        Raises:
+            FormatError, IntegrityError: a frame or a chunk of it is damaged.
+            TargetError, TransientError: the server does not take it.
+        """
+        ids = await asyncio.to_thread(_verified, path)
+        if (await self.keeps(ids)).all():
+            await asyncio.to_thread(remove, path)
+            return False
+        await self.packs.take(path)
+        return True
+
     async def put_recipe(self, recipe: bytes) -> str:
         """Hold a recipe and return its digest.
 
@@ -337,6 +402,12 @@ class _Staying:
     async def recipe(self, digest: str) -> bytes:
         """Return a recipe, hashed again."""
         return await self._store._recipe(digest, leaving=False)  # noqa: SLF001 - a view of it
+
+
+def _verified(path: Path) -> NDArray[np.uint8]:
+    """Check every frame and chunk of a volume; return the ids of its chunks."""
+    with Pack(path) as pack:
+        return pack.verify(Decoder()).ids
 
 
 def _packs_of(

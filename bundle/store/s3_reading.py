@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+import numpy as np
 from blake3 import blake3
 
 from bundle.codec.codec import Decoder
+from bundle.digest import DIGEST_SIZE
 from bundle.errors import (
     BundleError,
     FormatError,
     IntegrityError,
     NotFoundError,
+    TransientError,
     TruncatedError,
 )
 from bundle.flow.together import together
@@ -34,7 +37,7 @@ from bundle.limits import (
 from bundle.store.s3_names import PACKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from bundle.format.columns import Bytes
     from bundle.format.frame import FrameHeader
@@ -47,6 +50,9 @@ GAP: Final = 256 * KIB
 SPAN: Final = 16 * MIB
 """Bytes that one request asks for at most, unless one frame has more."""
 
+BATCH: Final = 32
+"""Chunks that are fetched together: at most so many frames are in memory."""
+
 AT_ONCE: Final = 8
 """Requests under way at once."""
 
@@ -55,7 +61,10 @@ _KEPT: Final = 32 * MIB
 
 _FRAME: Final = RECORD_SIZE + ENTRY_SIZE * MAX_FRAME_CHUNKS + MAX_FRAME_STORED
 
-_Frame = tuple[int, int]
+_Frame: TypeAlias = tuple[int, int]
+
+Fetched: TypeAlias = bytes | BundleError
+"""A chunk, or why it is not to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class ChunkFetcher:
         self._state = state
         self._plain: OrderedDict[_Frame, bytes] = OrderedDict()
 
-    async def fetch(self, ids: Bytes) -> list[bytes | BundleError]:
+    async def fetch(self, ids: Bytes) -> list[Fetched]:
         """Return the chunk of each of ``ids``, or why it is not to be had.
 
         Raises:
@@ -111,7 +120,7 @@ class ChunkFetcher:
             )
             if held
         }
-        plain: dict[_Frame, bytes | BundleError] = {
+        plain: dict[_Frame, Fetched] = {
             one: data for one in wanted if (data := self._plain.get(one)) is not None
         }
 
@@ -139,9 +148,7 @@ class ChunkFetcher:
             spans += spans_of(pack, zip(starts, ends, strict=True))
         return spans
 
-    async def _bring(
-        self, span: Span, plain: dict[_Frame, bytes | BundleError]
-    ) -> None:
+    async def _bring(self, span: Span, plain: dict[_Frame, Fetched]) -> None:
         """Fetch and decode frames; what is wrong with one stands in its place."""
         pack = self._state.index.pack(span.pack)
         try:
@@ -161,8 +168,8 @@ class ChunkFetcher:
         row: int,
         chunk: bytes,
         located: Located,
-        plain: dict[_Frame, bytes | BundleError],
-    ) -> bytes | BundleError:
+        plain: dict[_Frame, Fetched],
+    ) -> Fetched:
         if not located.held[row]:
             return NotFoundError(f"chunk {chunk.hex()} is not in the store")
         pack, start = int(located.pack[row]), int(located.offset[row])
@@ -180,7 +187,7 @@ class ChunkFetcher:
             )
         return data
 
-    def _keep(self, plain: dict[_Frame, bytes | BundleError]) -> None:
+    def _keep(self, plain: dict[_Frame, Fetched]) -> None:
         for one, data in plain.items():
             if isinstance(data, bytes):
                 self._plain[one] = data
@@ -189,9 +196,60 @@ class ChunkFetcher:
             self._plain.popitem(last=False)
 
 
-def _decode(data: bytes, offsets: Iterable[int]) -> list[bytes | BundleError]:
+class ReadQueue:
+    """Makes one question of those that are asked at the same time.
+
+    Whoever asks first waits a moment, so that others can, and asks for all.
+    """
+
+    def __init__(self, fetch: Callable[[Bytes], Awaitable[list[Fetched]]]) -> None:
+        self._fetch = fetch
+        self._asked: list[tuple[bytes, asyncio.Future[Fetched]]] = []
+
+    async def read(self, chunk: bytes) -> bytes:
+        """Return a chunk.
+
+        Raises:
+            BundleError: what ``fetch`` says of it, or raises.
+        """
+        future: asyncio.Future[Fetched] = asyncio.get_running_loop().create_future()
+        self._asked.append((chunk, future))
+        if len(self._asked) == 1:
+            await self._answer_all()
+        found = await future
+        if isinstance(found, BundleError):
+            raise found
+        return found
+
+    async def _answer_all(self) -> None:
+        given: list[asyncio.Future[Fetched]] = []
+        try:
+            await asyncio.sleep(0)
+            while self._asked:
+                asked, self._asked = self._asked[:BATCH], self._asked[BATCH:]
+                given = [future for _, future in asked]
+                raw = b"".join(chunk for chunk, _ in asked)
+                rows = np.frombuffer(raw, np.uint8).reshape(-1, DIGEST_SIZE)
+                for future, one in zip(given, await self._fetch(rows), strict=True):
+                    if not future.done():
+                        future.set_result(one)
+        except BaseException as failure:
+            error = (
+                failure
+                if isinstance(failure, BundleError)
+                else TransientError("the question was given up; ask again")
+            )
+            for future in (*given, *(one for _, one in self._asked)):
+                if not future.done():
+                    future.set_result(error)
+            self._asked = []
+            if not isinstance(failure, BundleError):
+                raise
+
+
+def _decode(data: bytes, offsets: Iterable[int]) -> list[Fetched]:
     decoder, view = Decoder(), memoryview(data)
-    decoded: list[bytes | BundleError] = []
+    decoded: list[Fetched] = []
     for offset in offsets:
         try:
             decoded.append(decode_frame(view[offset:], decoder)[1])

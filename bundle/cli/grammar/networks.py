@@ -1,10 +1,10 @@
-"""What verbs take that talk to registries."""
+"""What verbs take that talk to registries and object storage."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bundle.cli.values import on_existing
+from bundle.cli.values import addressing, on_existing
 
 if TYPE_CHECKING:
     from bundle.cli.variables import Variables
@@ -20,6 +20,23 @@ def connecting(options: Variables) -> None:
     options.several(
         "--token-server", "HOST", "a host that may be sent a registry's login too"
     )
+
+
+def buckets(options: Variables) -> None:
+    """Add how object storage is reached; certificates are those of ``--ca``."""
+    options.option("--endpoint-url", "URL", "the endpoint of s3://; default: AWS's own")
+    options.option("--region", "NAME", "the region of s3://; default: as AWS's tools")
+    options.option(
+        "--addressing",
+        "WHERE",
+        "where a bucket's name goes: path, virtual (the host) or auto; default: auto",
+        reads=addressing,
+    )
+
+
+def certificates(options: Variables) -> None:
+    """Add whom to trust where nothing but object storage is talked to."""
+    options.option("--ca", "FILE", "certificates to trust for s3://, in PEM")
 
 
 def staging(options: Variables) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bundle.cli.grammar.networks import buckets, certificates
 from bundle.cli.grammar.shared import a_bundle, reading
 from bundle.cli.values import kept
 
@@ -42,4 +43,8 @@ def _store(commands: Commands) -> None:
 
 
 def _store_directory(options: Variables) -> None:
-    options.parser.add_argument("directory", metavar="DIR", help="the store")
+    options.parser.add_argument(
+        "directory", metavar="STORE", help="a directory, or s3://BUCKET/PREFIX"
+    )
+    buckets(options)
+    certificates(options)
