@@ -60,9 +60,7 @@ def unpack(options: argparse.Namespace, session: Session) -> None:
             repairable([*options.bundles]),
             watching(output, session.stopwatch) as reporter,
         ):
-            report = run(
-                connected(request.stores, unpacker.unpack(request, reporter))
-            )
+            report = run(connected(request.stores, unpacker.unpack(request, reporter)))
     _print(report, options, output)
     _print_variables(locations, output)
     undone = (*report.left, *report.failed)
