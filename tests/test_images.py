@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bundle.packing.holdings import FarSide
 from bundle.source.locate import parse_source
+from bundle.target.oci_archive import OciArchiveTarget
 from bundle.target.oci_layout import OciLayoutTarget
+from bundle.target.options import TargetOptions
 from tests.bundles import Site, no_flushing, snapshot
 from tests.images import AMD64, ARM64, Layout, blobs_in, names_in, noise
 
@@ -93,3 +96,49 @@ def test_the_second_version_carries_its_own_layers_only(tmp_path: Path) -> None:
     site.unpack(report.bundle, OciLayoutTarget(target))
     assert names_in(target) == names_in(tmp_path / "images")
     assert blobs_in(target) == blobs_in(tmp_path / "images")
+
+
+def test_an_archive_crosses_and_is_the_same_each_time(tmp_path: Path) -> None:
+    layout = a_set().archive(tmp_path / "images.tar")
+    site = Site(tmp_path)
+    bundle = site.bundle(parse_source(f"oci-archive:{layout}"))
+    made = []
+    for name in ("a.tar", "b.tar"):
+        options = TargetOptions(staging=tmp_path / f"work-{name}")
+        target = OciArchiveTarget(tmp_path / name, options)
+        site.unpack(bundle, target)
+        made.append((tmp_path / name).read_bytes())
+    assert made[0] == made[1]
+    again = site.bundle(parse_source(f"oci-archive:{tmp_path / 'a.tar'}"))
+    site.unpack(again, OciLayoutTarget(tmp_path / "copy"))
+    assert blobs_in(tmp_path / "copy") == {
+        name: data for name, data in a_set().blobs.items() if name in made_blobs(layout)
+    }
+
+
+def made_blobs(archive: Path) -> set[str]:
+    with tarfile.open(archive) as opened:
+        names = (name.rpartition("/") for name in opened.getnames())
+        return {f"sha256:{last}" for head, _, last in names if head == "blobs/sha256"}
+
+
+def test_an_archive_takes_deltas(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    options = TargetOptions(staging=tmp_path / "work")
+    layout = Layout()
+    layout.image("app:v1", 1, 2)
+    source = parse_source(f"oci-layout:{layout.write(tmp_path / 'images')}")
+    first = site.bundle(source)
+    site.unpack(first, OciArchiveTarget(tmp_path / "a.tar", options))
+    layout.image("app:v2", 1, 3)
+    layout.write(tmp_path / "images")
+    source = parse_source(f"oci-layout:{tmp_path / 'images'}")
+    second = site.bundle(source, far=FarSide(base=first))
+    report = site.unpack(second, OciArchiveTarget(tmp_path / "a.tar", options))
+    assert sum(one.kept_files for one in report.placed) == 5
+    whole = site.bundle(parse_source(f"oci-archive:{tmp_path / 'a.tar'}"))
+    site.unpack(whole, OciLayoutTarget(tmp_path / "copy"))
+    assert blobs_in(tmp_path / "copy") == layout.blobs
+    before = (tmp_path / "a.tar").stat().st_mtime_ns
+    site.unpack(second, OciArchiveTarget(tmp_path / "a.tar", options))
+    assert (tmp_path / "a.tar").stat().st_mtime_ns == before
