@@ -218,3 +218,9 @@ MAX_CHART: Final = 256 * MIB
 
 MAX_TAR_MEMBERS: Final = 1 << 20
 """Headers of one tar that is cut at its members: some seconds to walk."""
+
+MAX_MARKER: Final = 64 * MIB
+"""Bytes of the object that says what is whole in a bucket: 100,000 artifacts."""
+
+MAX_KEPT_RECIPE: Final = 256 * MIB
+"""Bytes of a recipe that is kept in a bucket too: about 6 TiB of weights."""

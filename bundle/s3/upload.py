@@ -39,7 +39,7 @@ _STARTS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A whole file that becomes an object."""
+    """A whole file that becomes an object; where all of it is copied none is read."""
 
     path: Path
     size: int

@@ -10,7 +10,7 @@ from bundle.paths import collision_key
 from bundle.target.workspace import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bundle.format.recipe import Recipe
 
@@ -64,6 +64,43 @@ class Claims:
                         f"{artifact!r} both have the path {prefix!r}",
                         advice="give each its own directory: --to tree:PATH",
                     )
+
+
+class KeyClaims:
+    """The paths of the artifacts of one run in a bucket, which has no directories.
+
+    Its readers have them, so that one artifact's file is never another's directory.
+    """
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+        self._files: dict[str, str] = {}
+        self._directories: dict[str, str] = {}
+
+    def add(self, artifact: str, paths: Iterable[str]) -> None:
+        """Claim the paths of an artifact; a second time does nothing.
+
+        Raises:
+            TargetError: one of them is another artifact's, or is a file here and a
+                directory there.
+        """
+        for path in paths:
+            first, _, rest = path.partition("/")
+            if NAME in (first, rest.partition("/")[0]):
+                continue  # named by their content, or by the repository
+            owners = {self._files.setdefault(path, artifact)}
+            owners.add(self._directories.get(path, artifact))
+            above = path.rpartition("/")[0]
+            while above:
+                if self._directories.setdefault(above, artifact) == artifact:
+                    owners.add(self._files.get(above, artifact))
+                above = above.rpartition("/")[0]
+            if others := owners - {artifact}:
+                raise TargetError(
+                    f"{self._location}: the artifacts {others.pop()!r} and "
+                    f"{artifact!r} both have the path {path!r}",
+                    advice="give each its own prefix: --to s3://BUCKET/PREFIX",
+                )
 
 
 def _levels(path: str, is_file: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001

@@ -36,7 +36,9 @@ ORIGINALS: Final = "originals"
 
 _STORE: Final = ("store.json",)
 _RECIPES: Final = "recipes"
-_MAX_STORE: Final = 256 * MIB
+
+MAX_LEDGER: Final = 256 * MIB
+"""Bytes of what is known of releases."""
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True):
@@ -93,6 +95,21 @@ class Ledger:
         document = self._load()
         return () if document is None else document.releases
 
+    def data(self) -> bytes | None:
+        """Return all that is known of releases, for ``adopt``; None if nothing is."""
+        return self._workspace.read(_STORE, MAX_LEDGER)
+
+    def adopt(self, data: bytes) -> bool:
+        """Know what another copy of this ledger knows; whether there is such a thing.
+
+        Raises:
+            TargetError: it could not be written.
+        """
+        known = _parse(data) is not None
+        if known:
+            self._workspace.write(_STORE, data)
+        return known
+
     def recipe(self, digest: str) -> Recipe | None:
         """Return a recipe that was kept and is not damaged, or None."""
         try:
@@ -143,14 +160,8 @@ class Ledger:
             self._save(document, digests)
 
     def _load(self) -> _Document | None:
-        data = self._workspace.read(_STORE, _MAX_STORE)
-        if data is None:
-            return None
-        try:
-            document = msgspec.json.decode(data, type=_Document)
-        except (msgspec.DecodeError, RecursionError, ValueError):
-            return None
-        return document if document.format == 1 else None
+        data = self.data()
+        return None if data is None else _parse(data)
 
     def _save(self, document: _Document, gone: Collection[str]) -> None:
         kept = tuple(one for one in document.releases if one.digest not in gone)
@@ -162,6 +173,15 @@ class Ledger:
         self._workspace.write(_STORE, data)
         if lost:
             self._workspace.prune(_RECIPES, _names(kept))
+
+
+def _parse(data: bytes) -> _Document | None:
+    """Return what a ledger says, None if it cannot be understood."""
+    try:
+        document = msgspec.json.decode(data, type=_Document)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return None
+    return document if document.format == 1 else None
 
 
 def _names(releases: Iterable[Applied]) -> set[str]:

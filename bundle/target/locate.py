@@ -2,9 +2,9 @@
 
 >>> parse_target("tree:/srv/models").location
 'tree:/srv/models'
->>> parse_target("s3:bucket")
+>>> parse_target("ftp:models")
 Traceback (most recent call last):
-bundle.errors.UsageError: 's3:bucket' does not name a target
+bundle.errors.UsageError: 'ftp:models' does not name a target
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ HF_HOME: Final = "hf-home"
 HF_CACHE: Final = "hf-cache"
 TREE: Final = "tree"
 OCI_LAYOUT: Final = "oci-layout"
+OCI_ARCHIVE: Final = "oci-archive"
+S3: Final = "s3"
 
 FOLDERS: Final = frozenset({HF_HOME, HF_CACHE, TREE, OCI_LAYOUT})
 """Schemes whose targets are directories on this machine."""
 
 _ADVICE: Final = (
-    "write hf-home:PATH, hf-cache:PATH, tree:PATH, oci-layout:PATH or "
-    "docker://REGISTRY[/PREFIX]"
+    "write hf-home:PATH, hf-cache:PATH, tree:PATH, oci-layout:PATH, oci-archive:FILE, "
+    "docker://REGISTRY[/PREFIX] or s3://BUCKET/PREFIX?layout=LAYOUT"
 )
 
 
@@ -68,6 +70,12 @@ def _oci_layout(text: str, _: TargetOptions) -> Target:
     return OciLayoutTarget(split_target(text)[1])
 
 
+def _oci_archive(text: str, options: TargetOptions) -> Target:
+    from bundle.target.oci_archive import OciArchiveTarget  # noqa: PLC0415 - the same
+
+    return OciArchiveTarget(_path_of(text), options)
+
+
 def _registry(text: str, options: TargetOptions) -> Target:
     from bundle.target.registry_place import (  # noqa: PLC0415 - for registries alone
         DOCKER,
@@ -87,11 +95,26 @@ def _registry(text: str, options: TargetOptions) -> Target:
     return RegistryTarget(place, options)
 
 
+def _s3(text: str, options: TargetOptions) -> Target:
+    if not text.startswith(f"{S3}://"):
+        raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
+    try:
+        from bundle.target.s3 import s3_target  # noqa: PLC0415 - aiobotocore
+    except ImportError as error:
+        raise UsageError(
+            f"s3:// needs the package aiobotocore: {error}",
+            advice="install bundle-syncd[s3]",
+        ) from None
+    return s3_target(text, options)
+
+
 _SCHEMES: Final[Mapping[str, Callable[[str, TargetOptions], Target]]] = {
     HF_HOME: _hugging_face,
     HF_CACHE: _hugging_face,
     TREE: _tree,
     OCI_LAYOUT: _oci_layout,
+    OCI_ARCHIVE: _oci_archive,
+    S3: _s3,
     "docker": _registry,
 }
 """What makes the target of each scheme; a remote one imports its client there."""
@@ -103,12 +126,24 @@ def split_target(text: str) -> tuple[str, Path]:
     Raises:
         UsageError: the scheme is none of ``FOLDERS``, or there is no path.
     """
-    scheme, _, path = text.partition(":")
-    if scheme not in FOLDERS or not path or "\0" in path:
+    scheme = text.partition(":")[0]
+    if scheme not in FOLDERS:
+        raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
+    return scheme, _path_of(text)
+
+
+def _path_of(text: str) -> Path:
+    """Return the absolute path after the scheme.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = text.partition(":")[2]
+    if not path or "\0" in path:
         raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
     if path.startswith("~"):
         raise UsageError(
             f"{text!r}: a shell does not expand '~' after a colon",
             advice='write "$HOME" in place of it',
         )
-    return scheme, Path(path).absolute()
+    return Path(path).absolute()

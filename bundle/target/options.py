@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - dataclass fields are read at run time
+from collections.abc import (  # noqa: TC003 - dataclass fields are read at run time
+    Callable,
+    Mapping,
+)
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +13,10 @@ from typing import Final
 
 from blake3 import blake3
 
+from bundle.flow.pace import Pace
 from bundle.oci.mapping import NameMap
 from bundle.registry.options import RegistryOptions
+from bundle.s3.options import Connection
 
 _NAME_BYTES: Final = 8
 
@@ -30,14 +35,21 @@ class TargetOptions:
 
     ``copy`` publishes real files where a Hugging Face cache has links. Remote
     targets keep what they need of this machine below ``staging``.
+    ``prune`` removes from a bucket what its release has not any more. ``s3`` says
+    how object storage is reached, ``pace`` how often it is tried, and ``clock``
+    gives seconds since 1970.
     ``environment`` is where the libraries of remote targets find credentials.
     ``registry`` says how registries are talked to, ``names`` which repository an
     image goes to there, and ``existing`` what becomes of its tag's old meaning.
     """
 
     copy: bool = False
+    prune: bool = False
     staging: Path = Path(".bundle/targets")
     environment: Mapping[str, str] = field(default_factory=dict)
+    s3: Connection = field(default_factory=Connection)
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = lambda: 0.0
     registry: RegistryOptions = field(default_factory=RegistryOptions)
     names: NameMap = field(default_factory=NameMap)
     existing: OnExisting = OnExisting.OVERWRITE
