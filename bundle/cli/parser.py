@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bundle.cli.commands import Commands, Parser, PrintVersion
 from bundle.cli.grammar import (
+    approving,
     carrying,
     declaring,
     receiving,
@@ -31,6 +32,7 @@ _GROUPS: Final = (
     trusting,
     declaring,
     sending,
+    approving,
     carrying,
     receiving,
     showing,
