@@ -125,7 +125,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     directory = request.out / layout.directory_name(request.stream, lineage.seq)
     writer = BundleWriter(directory, request.volume_size, request.media_size)
     try:
-        taken = await reading.take(listing, writer.volumes)
+        taken = await reading.take_clean(listing, writer)
         packed = _Packed(request, lineage, listing, taken, holdings)
         manifest, digest = await see_through(
             lambda: _commit(packed, writer, signer), writer.stop

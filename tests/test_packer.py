@@ -29,10 +29,12 @@ from bundle.format.release import GENESIS, Release
 from bundle.limits import MAX_VOLUME, MIB, MIN_VOLUME
 from bundle.medium.writer import BundleWriter
 from bundle.packer import pack
+from bundle.packing.holdings import FarSide
 from bundle.progress import Reporter
 from bundle.source.base import SourceFile
 from bundle.trust.envelope import parse
 from tests.bundles import FILES, Site, no_flushing, snapshot, trust_files, write_tree
+from tests.deltas import Medium, chunks_of
 from tests.meddling import Cancelling, Given, ThenChanges, When, artifact, generated
 
 if TYPE_CHECKING:
@@ -283,7 +285,7 @@ def test_the_rest_is_packed_when_told_to_keep_going(
 
 
 def test_a_file_that_turns_out_damaged_at_its_end_is_left_out(tmp_path: Path) -> None:
-    """Its chunks are on the medium by then; no recipe names them."""
+    """Its chunks are on the medium by then; all is read again without them."""
     site = Site(tmp_path)
     bad = SourceFile("bad", NOISE, len(NOISE), sha256=bytes(32))
     good = SourceFile("good", NOISE[MIB:], len(NOISE) - MIB)
@@ -293,6 +295,35 @@ def test_a_file_that_turns_out_damaged_at_its_end_is_left_out(tmp_path: Path) ->
     site.verify(report.bundle)
     assert _paths(report.bundle, site) == ["good"]
     assert (site.target / "good").read_bytes() == NOISE[MIB:]
+    medium = Medium(report.bundle)
+    assert medium.carried == chunks_of(medium.recipes)
+    assert report.new_bytes == len(NOISE) - MIB
+
+
+def test_an_artifact_that_loses_all_takes_its_chunks_along(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    bad = SourceFile("bad", NOISE, len(NOISE), sha256=bytes(32))
+    worse = SourceFile("worse", NOISE[::-1], len(NOISE), sha256=bytes(32))
+    given = Given(artifact(bad, worse, name="lost"), generated({"a": NOISE[:MIB]}))
+    report = site.pack(given, keep_going=True)
+    assert report.bundle is not None
+    assert [one.partition(":")[0] for one in report.problems] == ["bad", "worse"]
+    assert [one.new_bytes for one in report.artifacts] == [MIB]
+    medium = Medium(report.bundle)
+    assert medium.carried == chunks_of(medium.recipes)
+
+
+def test_what_the_far_side_has_is_no_reason_to_read_again(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    reporter = Starts()
+    good = SourceFile("good", NOISE, len(NOISE))
+    first = site.bundle(Given(artifact(good)))
+    bad = SourceFile("good", NOISE, len(NOISE), sha256=bytes(32))
+    given = Given(artifact(bad, SourceFile("other", NOISE[::-1], len(NOISE))))
+    far = FarSide(base=first)
+    report = site.pack(given, keep_going=True, far=far, reporter=reporter)
+    assert len(report.problems) == 1
+    assert reporter.count == 1
 
 
 def test_problems_of_listing_and_reading_are_told_together(tmp_path: Path) -> None:
@@ -480,6 +511,15 @@ def test_two_packs_of_one_number_into_two_places(
 
 
 # -- numbers -------------------------------------------------------------------
+
+
+class Starts(Reporter):
+    """Counts how often work begins."""
+
+    count = 0
+
+    def started(self, verb: str, total: int) -> None:  # noqa: ARG002 - what is told
+        self.count += 1
 
 
 class _Crash(BaseException):

@@ -89,6 +89,7 @@ class BundleWriter:
         self.directory = directory
         self.directories: tuple[Path, ...] = (directory,)
         self.volumes = Volumes(directory, volume_size)
+        self._volume_size = volume_size
         self._media_size = media_size
         self._stopped = False
         if not directory.parent.is_dir():
@@ -102,6 +103,17 @@ class BundleWriter:
         except BaseException:
             self._unlock()
             raise
+
+    def start_again(self) -> None:
+        """Drop what the volumes hold so far.
+
+        Raises:
+            TargetError: the medium refuses.
+        """
+        with target_errors(self.directory):
+            for volume in self.volumes.volumes:
+                volume.path.unlink()
+        self.volumes = Volumes(self.directory, self._volume_size)
 
     def stop(self) -> None:
         """Make ``commit``, on its thread, raise before it writes the next file."""

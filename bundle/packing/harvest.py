@@ -24,12 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Harvest:
-    """One artifact that is ready: its entry in the release and its recipe."""
+    """One artifact that is ready: its entry in the release and its recipe.
+
+    ``source`` is what was read of it, without the files that had problems.
+    """
 
     artifact: Artifact
     data: bytes
     recipe: Recipe
-    problems: tuple[str, ...]
+    source: SourceArtifact
 
 
 def harvest(
@@ -87,7 +90,7 @@ def _ready(artifact: SourceArtifact, found: dict[str, Intake]) -> Harvest:
         warnings=artifact.warnings,
         notes=artifact.notes,
     )
-    return Harvest(entry, data, recipe, artifact.problems)
+    return Harvest(entry, data, recipe, artifact)
 
 
 def _parts(intake: Intake) -> list[Part]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bundle.format.recipe import Recipe
     from bundle.medium.volumes import Volumes
+    from bundle.medium.writer import BundleWriter
     from bundle.packing.harvest import Harvest
     from bundle.packing.listing import Listing
     from bundle.progress import Reporter
@@ -57,6 +58,33 @@ class Reading:
     keep_going: bool
     left_out: LeftOut
 
+    async def take_clean(self, listing: Listing, writer: BundleWriter) -> Taken:
+        """Read every file of a listing into volumes that hold nothing else.
+
+        A file may turn out damaged at its last byte, when the rest of it lies in a
+        volume. Nobody listed or approved that, so all is read again without it.
+
+        Raises:
+            SourceError, TargetError: as ``take``.
+        """
+        taken = await self.take(listing, writer.volumes)
+        while self._strays(taken):
+            writer.start_again()
+            listing = _without_what_failed(listing, taken)
+            taken = await self.take(listing, writer.volumes)
+        return taken
+
+    def _strays(self, taken: Taken) -> bool:
+        """Say whether a volume holds a chunk that no recipe uses."""
+        used = ChunkSet()
+        for each in taken.ready:
+            for first, last in windows(0, each.recipe.chunks):
+                used.add_new(each.recipe.chunk_ids[first:last])
+        if len(used) == len(taken.known):
+            return False
+        ids = taken.known.sorted_ids()
+        return bool((~used.holds(ids) & ~self.left_out(ids)).any())
+
     async def take(self, listing: Listing, volumes: Volumes | None) -> Taken:
         """Read every file of a listing; without ``volumes`` nothing is written.
 
@@ -77,6 +105,19 @@ class Reading:
             shared.new_bytes,
             shared.known,
         )
+
+
+def _without_what_failed(listing: Listing, taken: Taken) -> Listing:
+    """Return the same artifacts in the same order, with the files that were good."""
+    kept = {(one.source.kind, one.source.name): one.source for one in taken.ready}
+    return replace(
+        listing,
+        artifacts=tuple(
+            kept.get((one.kind, one.name)) or replace(one, files=(), directories=())
+            for one in listing.artifacts
+        ),
+        problems=taken.problems,
+    )
 
 
 def nothing_left_out(ids: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -56,7 +56,7 @@ def test_a_file_that_was_lost_is_in_no_recipe() -> None:
     files = (SourceFile("a", b"1", 1), SourceFile("b", b"2", 1))
     [ready] = _harvest(artifact(*files), lost=("b",))
     assert list(ready.recipe.paths()) == ["a"]
-    assert ready.problems == ("b: lost",)
+    assert ready.source.problems == ("b: lost",)
 
 
 def test_an_artifact_that_lost_every_file_is_dropped() -> None:
