@@ -72,6 +72,11 @@ def build_parser(environment: Mapping[str, str]) -> Parser:
         commands, "receipt", "asking:receipt", "write a receipt for the sender now"
     )
     receipt.parser.add_argument("directory", metavar="DIR", help="where it goes")
+    token = _with_config(
+        commands, "token", "tokens:token", "make a token for the API and the page"
+    )
+    token.parser.add_argument("name", metavar="NAME", help="whose it is")
+    token.several("--scope", "SCOPE", "read, push or operate; default: read")
     return parser
 
 

@@ -7,6 +7,7 @@ here; ``syncd check-config`` and ``syncd run`` find out what is really there.
 from __future__ import annotations
 
 import fnmatch
+import ipaddress
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Final, Literal
@@ -115,6 +116,54 @@ class TargetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class HttpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[http]``: where the API and the page are; without it there are none."""
+
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8420
+    """The TCP port; 0 takes any that is free."""
+
+    address: str = "127.0.0.1"
+    """The address to listen at. Any but loopback needs a certificate."""
+
+    hosts: tuple[str, ...] = ()
+    """What a Host header may say beside the address itself, with the port where
+    it is not the usual one."""
+
+    certificate: str = ""
+    """The file with the certificate chain for TLS, in PEM."""
+
+    key: str = ""
+    """The file with its private key, in PEM."""
+
+    client_ca: str = ""
+    """Certificates that clients have to have one of; a token is needed too."""
+
+    connections: Count = 1024
+    """Connections at once; more are closed."""
+
+    header_seconds: Seconds = 10
+    """Seconds that a request may take to arrive, and a connection to be idle."""
+
+    def __post_init__(self) -> None:
+        for field in ("certificate", "key", "client_ca"):
+            if getattr(self, field):
+                _check_absolute(field, getattr(self, field))
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("certificate and key go together")
+        if self.client_ca and not self.certificate:
+            raise ValueError("client_ca needs a certificate of our own")
+        if not self.is_loopback and not self.certificate:
+            raise ValueError(f"address {self.address} needs certificate and key: TLS")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine reaches it."""
+        try:
+            return ipaddress.ip_address(self.address).is_loopback
+        except ValueError:
+            return False
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of ``syncd.toml``."""
 
@@ -125,6 +174,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreSettings
     media: MediaSettings
     target: tuple[TargetSettings, ...]
+    http: HttpSettings | None = None
+    """Where people and machines may look; None for nowhere."""
+
     site: str = "default"
     """This receiver's name: for audiences and receipts."""
 

@@ -59,7 +59,7 @@ class Daemon:
     """Everything that one run works with.
 
     ``clock`` gives seconds since 1970, ``stopwatch`` seconds of a clock that never
-    goes back.
+    goes back. ``told`` is called whenever something was noted.
     """
 
     config: Config
@@ -71,6 +71,7 @@ class Daemon:
     stopwatch: Callable[[], float]
     environment: Mapping[str, str] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)
+    told: Callable[[], None] = lambda: None
     doing: dict[Key, Progress] = field(default_factory=dict)
     catalogue: Catalogue = field(init=False)
     _devices: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -78,10 +79,10 @@ class Daemon:
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.store)
 
-    async def run(self, stop: asyncio.Event, told: Callable[[], None]) -> None:
+    async def run(self, stop: asyncio.Event, round_ended: Callable[[], None]) -> None:
         """Go on until ``stop`` is set; what is being done then is finished first.
 
-        ``told`` is called after every look: it says that the cycle goes round.
+        ``round_ended`` is called after every look: it says that the cycle goes on.
 
         Raises:
             TargetError: the journal cannot be written.
@@ -93,7 +94,7 @@ class Daemon:
             group.create_task(self._ring_at(stop))
             while not stop.is_set():
                 settles, due = await self._cycle(group)
-                told()
+                round_ended()
                 await self.bell.wait(self._patience(settles, due))
 
     async def settle(self) -> None:
@@ -343,6 +344,7 @@ class Daemon:
     def _tell(self, kind: str, /, **members: object) -> None:
         """Note an event in the history and log it."""
         self.journal.tell(kind, members, self.clock())
+        self.told()
         _log.info("%s", kind, extra={"members": members})
 
 

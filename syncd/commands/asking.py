@@ -11,6 +11,9 @@ from bundle.errors import UsageError
 from bundle.state.receiver import TrustChoice
 from bundle.store.local import LocalStore
 from syncd.assembly import load_config, open_journal
+from syncd.catalogue import Catalogue
+from syncd.operations import asked_reconcile, asked_retry, asked_rollback
+from syncd.publishing import held_of
 from syncd.receipts import write_receipt
 from syncd.requests import knock
 
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     import argparse
 
     from bundle.cli.session import Session
-    from bundle.store.base import Committed
     from syncd.config import Config
 
 
@@ -30,15 +32,8 @@ def retry(options: argparse.Namespace, session: Session) -> None:
     """
     config = load_config(Path(options.config))
     with closing(open_journal(config)) as journal:
-        bundles = [one.bundle for one in journal.arrivals()]
-    name = options.bundle.removeprefix("blake3:")
-    found = [one for one in bundles if one.removeprefix("blake3:").startswith(name)]
-    if len(found) != 1:
-        raise UsageError(
-            f"{len(found)} bundles are called {options.bundle!r}",
-            advice="'syncd status' lists them",
-        )
-    _ask(options, session, config, "retry", {"bundle": found[0]})
+        members = asked_retry(journal.arrivals(), options.bundle)
+    _ask(options, session, config, "retry", members)
 
 
 def rollback(options: argparse.Namespace, session: Session) -> None:
@@ -52,35 +47,10 @@ def rollback(options: argparse.Namespace, session: Session) -> None:
     """
     config = load_config(Path(options.config))
     with closing(LocalStore(Path(config.store.path))) as store:
-        releases = asyncio.run(store.releases())
-    chosen, above = _find(releases, options.stream, options.seq)
-    members = {
-        "stream": chosen.stream,
-        "name": chosen.name,
-        "seq": chosen.seq,
-        "release": chosen.digest,
-        "above": above,
-        "why": options.reason,
-    }
+        entries = asyncio.run(Catalogue(store).entries())
+    held = [held_of(one, config.target) for one in entries]
+    members = asked_rollback(held, options.stream, options.seq, options.reason)
     _ask(options, session, config, "rollback", members)
-
-
-def _find(
-    releases: tuple[Committed, ...], stream: str, seq: int
-) -> tuple[Committed, int]:
-    """Return a release, and the number of the newest of its stream."""
-    of_stream = [one for one in releases if stream in (one.stream, one.name)]
-    ids = {one.stream for one in of_stream}
-    if len(ids) != 1:
-        raise UsageError(
-            f"{len(ids)} streams in the store are called {stream!r}",
-            advice="'syncd status' lists them; the id tells them apart",
-        )
-    found = [one for one in of_stream if one.seq == seq]
-    if not found:
-        held = ", ".join(str(one.seq) for one in of_stream)
-        raise UsageError(f"release {seq} is not in the store; these are: {held}")
-    return found[0], max(one.seq for one in of_stream)
 
 
 def reconcile(options: argparse.Namespace, session: Session) -> None:
@@ -90,10 +60,8 @@ def reconcile(options: argparse.Namespace, session: Session) -> None:
         UsageError: no target is called that.
     """
     config = load_config(Path(options.config))
-    names = [one.name for one in config.target]
-    if options.target is not None and options.target not in names:
-        raise UsageError(f"no target is called {options.target!r}: {', '.join(names)}")
-    _ask(options, session, config, "reconcile", {"target": options.target})
+    members = asked_reconcile(config.target, options.target)
+    _ask(options, session, config, "reconcile", members)
 
 
 def bring(options: argparse.Namespace, session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from pathlib import Path
@@ -48,9 +49,24 @@ async def _serve(daemon: Daemon, notifier: Notifier) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    _log.info("ready", extra={"members": {"site": daemon.config.site}})
-    notifier.tell(READY)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(show_progress(daemon, stop))
-        await daemon.run(stop, lambda: notifier.tell(ALIVE))
-    notifier.tell(STOPPING)
+    members: dict[str, object] = {"site": daemon.config.site}
+    async with contextlib.AsyncExitStack() as stack:
+        if daemon.config.http is not None:
+            members["port"] = await _listen(daemon, stack)
+        _log.info("ready", extra={"members": members})
+        notifier.tell(READY)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(show_progress(daemon, stop))
+            await daemon.run(stop, lambda: notifier.tell(ALIVE))
+        notifier.tell(STOPPING)
+
+
+async def _listen(daemon: Daemon, stack: contextlib.AsyncExitStack) -> int:
+    """Answer requests until the stack ends; return the port."""
+    from syncd.http.server import serving  # noqa: PLC0415 - not without [http]
+    from syncd.http.service import Service  # noqa: PLC0415 - the same
+
+    assert daemon.config.http is not None  # noqa: S101 - asked by the caller
+    service = Service(daemon)
+    daemon.told = service.changes.note
+    return await stack.enter_async_context(serving(daemon.config.http, service))

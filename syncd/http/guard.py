@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, UsageError
 from syncd.http.gate import gated
 from syncd.http.tokens import Scope, Token, identify
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import (
+        Callable,
+        Iterable,
+        Mapping,
+        Set as AbstractSet,
+    )
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-    Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+    from aiohttp.typedefs import Handler, Middleware
 
 BODY_SECONDS: Final = 60
 """Seconds for the body of a request that is no upload."""
@@ -37,17 +41,18 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "syncd",
 }
 """What every answer carries."""
 
 SCOPES: Final = web.AppKey("scopes", dict)
-"""The scope that each route needs, by the name of the route; None for nobody's."""
+"""The scope that each route needs, by method and path; None for nobody's."""
 
 CALLER: Final = "caller"
-"""The key under which a request has the name of its token."""
+"""The key under which a request has its token."""
 
 
-def host_allowed(hosts: frozenset[str]) -> Middleware:
+def host_allowed(hosts: AbstractSet[str]) -> Middleware:
     """Refuse requests that name another host (421, RFC 9110 §15.5.20)."""
 
     @web.middleware
@@ -83,9 +88,12 @@ def allowed(tokens: Callable[[], Iterable[Token]]) -> Middleware:
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        name = request.match_info.route.name
-        needed: Scope | None = request.app[SCOPES].get(name, Scope.OPERATE)
-        if needed is None or request.match_info.http_exception is not None:
+        resource = request.match_info.route.resource
+        if resource is None:
+            return await handler(request)
+        name = f"{request.method} {resource.canonical}"
+        needed: Scope | None = request.app[SCOPES][name]
+        if needed is None:
             return await handler(request)
         token = identify(tokens(), _presented(request))
         if token is None:
@@ -94,7 +102,7 @@ def allowed(tokens: Callable[[], Iterable[Token]]) -> Middleware:
             return answer
         if needed not in token.scopes:
             return problem(403, f"this needs the scope {needed}")
-        request[CALLER] = token.name
+        request[CALLER] = token
         return await handler(request)
 
     return check
@@ -112,6 +120,8 @@ def answered() -> Middleware:
             response = await handler(request)
         except web.HTTPException as error:
             response = problem(error.status, error.reason)
+        except UsageError as error:
+            response = problem(400, str(error), error.advice)
         except BundleError as error:
             response = problem(409, str(error), error.advice)
         except TimeoutError:
