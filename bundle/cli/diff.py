@@ -34,14 +34,14 @@ def diff(options: argparse.Namespace, session: Session) -> None:
     changes = compare(before.entries, after.entries)
     output.say(f"from {before.described}")
     output.say(f"to {after.described}")
-    _print(changes, output)
+    print_changes(changes, output)
     if options.long or output.as_json:
         for change in changes:
-            _list_files(change, output)
+            list_files(change, output)
     _conclude(options.verb, (before, after), changes, output)
 
 
-def _print(changes: Sequence[Change], output: Output) -> None:
+def print_changes(changes: Sequence[Change], output: Output) -> None:
     """Print one line for each artifact that is on either side."""
     rows = []
     for change in changes:
@@ -64,7 +64,7 @@ def _print(changes: Sequence[Change], output: Output) -> None:
     output.listing(titles, rows)
 
 
-def _list_files(change: Change, output: Output) -> None:
+def list_files(change: Change, output: Output) -> None:
     """Print one line for each file that differs, however many there are."""
     for file in change.files():
         output.event(

@@ -76,6 +76,72 @@ def render(
     return "\n".join([*lines, ""]).encode()
 
 
+def differing_line(
+    document: bytes,
+    release: Release,
+    digest: Digest,
+    recipes: Mapping[str, Recipe],
+    signers: Iterable[str],
+    before: Before | None = None,
+) -> int | None:
+    """Return the first line of ``document`` that ``render`` would not write.
+
+    None where it would write all of it. ``recipes`` are those of every artifact:
+    which of them travelled with the document is not asked. What changed is checked
+    where ``before`` is the release that the document tells it since, and passed over
+    where that is not known.
+    """
+    at = 0
+    for pieces in _pieces(release, digest, recipes, signers, before):
+        if pieces is None:
+            end = document.find(b"\n## Warnings\n", at)
+            if document.startswith(b"## What changed\n", at) and end >= 0:
+                at = end + 1
+            continue
+        fitting = [piece for piece in pieces if document.startswith(piece, at)]
+        if not fitting:
+            rest = document[at:]
+            most = max(_common(rest, piece) for piece in pieces)
+            return document.count(b"\n", 0, at + most) + 1
+        at += max(map(len, fitting))
+    return None if at == len(document) else document.count(b"\n", 0, at) + 1
+
+
+def _pieces(
+    release: Release,
+    digest: Digest,
+    recipes: Mapping[str, Recipe],
+    signers: Iterable[str],
+    before: Before | None,
+) -> Iterator[tuple[bytes, ...] | None]:
+    """Yield what each part of the document may be; None for what is not known."""
+    yield (_text([*_summary(release, digest, signers), "", *_artifacts(release), ""]),)
+    if before is None:
+        yield None
+    else:
+        yield b"", _text([*_changes(before, release), ""])
+    yield (_text(_warnings(release)),)
+    for artifact in release.artifacts:
+        recipe = recipes.get(artifact.recipe.digest)
+        # The longer one of the two, where both fit, is the one that was meant.
+        yield tuple(_text(["", *_listing(artifact, each)]) for each in (recipe, None))
+
+
+def _text(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _common(one: bytes, other: bytes) -> int:
+    return next(
+        (
+            at
+            for at, pair in enumerate(zip(one, other, strict=False))
+            if pair[0] != pair[1]
+        ),
+        min(len(one), len(other)),
+    )
+
+
 def _summary(release: Release, digest: Digest, signers: Iterable[str]) -> Iterator[str]:
     audience = ", ".join(release.audience) or "every site"
     yield f"# {inline(release.stream.name)}, release {release.seq}"
