@@ -23,7 +23,6 @@ from bundle.limits import MAX_REDIRECTS, MAX_REGISTRY_WORDS, MAX_TOKEN_ANSWER, M
 from bundle.oci.references import DOCKER_HUB
 from bundle.registry.authority import Authority, Scope
 from bundle.registry.failures import DeniedError, network_errors, refusal
-from bundle.registry.pace import Pace
 from bundle.registry.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -67,12 +66,10 @@ class Request:
 class Registry:
     """The registry ``host``, as references call it; used inside ``async with``."""
 
-    def __init__(
-        self, host: str, options: RegistryOptions, pace: Pace | None = None
-    ) -> None:
+    def __init__(self, host: str, options: RegistryOptions) -> None:
         self.host = host
         self.options = options
-        self.pace = pace or Pace()
+        self.pace = options.pace
         name = _HUB_API if host == DOCKER_HUB else host
         self.origin = URL(f"{options.scheme}://{name}").origin()
         self.authority = Authority(host, options, self._ask, self.pace.clock)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bundle.registry.pace import Pace
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -30,6 +32,9 @@ class RegistryOptions:
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     connections: int = 8
     """Connections to one registry at once."""
+
+    pace: Pace = field(default_factory=Pace)
+    """How often something is tried again."""
 
     @property
     def scheme(self) -> str:
