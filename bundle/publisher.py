@@ -74,6 +74,7 @@ async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
     release = await stored_release(request.store, request.release)
     async with AsyncExitStack() as entered:
         for target in request.targets:
+            target.reporter = reporter
             await entered.enter_async_context(target)
         near = [one.store() for one in request.targets if not one.remote]
         placing = Placing(

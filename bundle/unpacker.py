@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from bundle.format.receipt import Outcome
     from bundle.progress import Reporter
     from bundle.store.base import ReadStore
-    from bundle.target.base import Target
+    from bundle.target.base import Target, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,8 @@ class UnpackReport:
 
     ``failed`` names what a target refused while it took others. ``reused_bytes``
     were not carried but found here. ``stays`` names what the release does not list
-    any more and is still at a target.
+    any more and is still at a target. ``transfers`` say of remote targets, by their
+    location, what was sent there.
     """
 
     stream: str
@@ -82,6 +83,7 @@ class UnpackReport:
     stays: tuple[str, ...] = ()
     receipt: Path | None = None
     failed: tuple[str, ...] = ()
+    transfers: tuple[tuple[str, Transfer], ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ async def unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
     """
     async with AsyncExitStack() as entered:
         for target in request.targets:
+            target.reporter = reporter
             await entered.enter_async_context(target)
         return await _unpack(request, reporter)
 
@@ -152,6 +155,7 @@ async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         stays=stays,
         receipt=receipt,
         failed=tuple(placing.failed),
+        transfers=placing.transfers,
     )
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-_SCHEME: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|oci-archive|docker):")
+_SCHEME: Final = re.compile(
+    r"(hf-home|hf-cache|tree|oci-layout|oci-archive|docker|s3):"
+)
 
 _GROUPS: Final = (
     trusting,

@@ -95,6 +95,14 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
             written_bytes=placed.written_bytes,
             left_out=placed.left_out,
         )
+    for target, transfer in report.transfers:
+        output.event(
+            "transferred",
+            target=target,
+            sent_bytes=transfer.sent,
+            copied_bytes=transfer.copied,
+            skipped_bytes=transfer.skipped,
+        )
     _print_table(report, output)
     written = sum(placed.written_files for placed in report.placed)
     size = sum(placed.written_bytes for placed in report.placed)
@@ -109,6 +117,9 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
         kept_files=sum(placed.kept_files for placed in report.placed),
         written_bytes=size,
         reused_bytes=report.reused_bytes,
+        sent_bytes=sum(transfer.sent for _, transfer in report.transfers),
+        copied_bytes=sum(transfer.copied for _, transfer in report.transfers),
+        skipped_bytes=sum(transfer.skipped for _, transfer in report.transfers),
         receipt=report.receipt,
         stays=report.stays,
         left=report.left,
@@ -124,6 +135,11 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
         output.say(f"{release}: nothing to write, all of it is there")
     if report.reused_bytes:
         output.say(f"{size_text(report.reused_bytes)} of it were here already")
+    for target, transfer in report.transfers:
+        output.say(
+            f"{target}: {size_text(transfer.sent)} sent, {size_text(transfer.copied)} "
+            f"copied there, {size_text(transfer.skipped)} there already"
+        )
     for line in report.stays:
         output.say(line)
     if report.receipt is not None:

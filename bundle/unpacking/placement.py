@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact, Release
-    from bundle.target.base import Published, Target
+    from bundle.target.base import Published, Target, Transfer
     from bundle.unpacking.contents import Content
     from bundle.unpacking.supply import Supply
 
@@ -93,6 +93,15 @@ class Placing:
         ]
 
     @property
+    @property
+    def transfers(self) -> tuple[tuple[str, Transfer], ...]:
+        """What was sent to each target that is remote, by its location."""
+        return tuple(
+            (target.location, target.transfer)
+            for target in self.used
+            if target.transfer is not None
+        )
+
     def stays(self) -> tuple[str, ...]:
         """What was published of this stream before and is not listed any more."""
         listed = {(one.kind, one.name) for one in self.artifacts}

@@ -34,6 +34,11 @@ def buckets(options: Variables) -> None:
     )
 
 
+def pruning(options: Variables) -> None:
+    """Add what becomes of old objects in a bucket."""
+    options.switch("--prune", "remove from s3:// what the release has not any more")
+
+
 def certificates(options: Variables) -> None:
     """Add whom to trust where nothing but object storage is talked to."""
     options.option("--ca", "FILE", "certificates to trust for s3://, in PEM")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundle.cli.grammar.networks import buckets, connecting, naming, staging
+from bundle.cli.grammar.networks import buckets, connecting, naming, pruning, staging
 from bundle.cli.grammar.shared import TARGETS, bundles, explaining, reading
 from bundle.cli.values import line
 
@@ -45,6 +45,7 @@ def _unpack(commands: Commands) -> None:
     explaining(options)
     connecting(options)
     buckets(options)
+    pruning(options)
     naming(options)
     staging(options)
     reading(options)

@@ -16,7 +16,9 @@ TARGET:
   tree:PATH        a directory of files
   oci-layout:PATH  images, in a directory that tools for images read
   docker://REGISTRY[/PREFIX]
-                   images and charts, into a registry"""
+                   images and charts, into a registry
+  s3://BUCKET/PREFIX?layout=hf-snapshots|flat[&generation=NAME]
+                   models, and with flat trees, into a bucket"""
 
 
 def a_bundle(options: Variables) -> None:
