@@ -2,12 +2,16 @@
 
 >>> volume_name(1), directory_name("models-prod", 12)
 ('vol-00001.bdv', 'models-prod-000012')
+>>> short("models-of-the-northern-plants-and-yards", 32)
+'models-of-the-northern-99967a44'
 """
 
 from __future__ import annotations
 
 import re
 from typing import Final
+
+from bundle.digest import digest_of
 
 RELEASE: Final = "release.json"
 MANIFEST: Final = "bundle.json"
@@ -51,7 +55,17 @@ def is_parity_in_the_making(name: str) -> bool:
 
 def directory_name(stream: str, seq: int) -> str:
     """Return the name of the directory that carries release ``seq`` of ``stream``."""
-    return f"{stream}-{seq:06d}"
+    return f"{short(stream, 32)}-{seq:06d}"
+
+
+def short(slug: str, size: int) -> str:
+    """Return a slug as it stands in the name of a file, in ``size`` characters.
+
+    One that is longer is cut, and its digest tells it from others (rule 4.11.1).
+    """
+    if len(slug) <= size:
+        return slug
+    return f"{slug[: size - 9].rstrip('.-')}-{digest_of(slug.encode()).raw.hex()[:8]}"
 
 
 def is_ours(name: str) -> bool:

@@ -22,6 +22,7 @@ from bundle.errors import FormatError
 from bundle.format.columns import FORMAT
 from bundle.format.features import KNOWN, Features, check_head
 from bundle.format.fields import check_count
+from bundle.format.layout import short
 from bundle.format.release import Stream, TrustVersion
 from bundle.limits import MAX_RECEIPT, MAX_RECEIPT_RELEASES
 from bundle.paths import check_slug
@@ -142,7 +143,8 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     @property
     def name(self) -> str:
         """The name of its file (rule 60.1.9)."""
-        return f"receipt-{self.site}-{self.store.id[:8]}-{self.store.generation}.json"
+        site, store = short(self.site, 24), self.store
+        return f"receipt-{site}-{store.id[:8]}-{store.generation}.json"
 
 
 def check_site(name: str) -> str:

@@ -23,6 +23,7 @@ from bundle.format.columns import (
     first_unsorted,
     view_of,
 )
+from bundle.format.layout import short
 from bundle.format.receipt import check_site
 from bundle.limits import MAX_WANT
 from bundle.paths import check_slug
@@ -104,7 +105,7 @@ def want_name(site: str, stream: str, seq: int) -> str:
     """
     check_site(site)
     check_slug(stream, rule="8.3.2")
-    return f"want-{site}-{stream}-{seq:06}.bdw"
+    return f"want-{short(site, 18)}-{short(stream, 18)}-{seq:06}.bdw"
 
 
 def _check(want: Want) -> None:

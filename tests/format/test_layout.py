@@ -78,3 +78,23 @@ def test_volumes_have_five_digits(number: int, name: str) -> None:
 )
 def test_directories_sort_by_number(seq: int, name: str) -> None:
     assert layout.directory_name("prod", seq) == name
+
+
+@pytest.mark.parametrize("size", [1, 32])
+def test_names_that_fit_stay(size: int) -> None:
+    assert layout.short("x" * size, 32) == "x" * size
+
+
+def test_longer_names_are_cut_and_stay_apart() -> None:
+    names = [
+        "a" * 60,
+        "a" * 61,
+        f"{'b' * 20}...cdefghijklmn",
+        f"{'b' * 20}-.-cdefghijk",
+    ]
+    found = [layout.short(name, 32) for name in names]
+    assert max(map(len, found)) == 32
+    assert len({*found}) == 4
+    assert found[2].startswith(f"{'b' * 20}-")
+    longest = layout.directory_name("a" * 64, 10**9)
+    assert len(f"{longest}-relay-999-3-of-12") <= 64

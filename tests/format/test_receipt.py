@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bundle.errors import FormatError, LimitError
+from bundle.format.layout import short
 from bundle.format.receipt import (
     MAX_RECEIPT_PAYLOAD,
     HeldRelease,
@@ -54,6 +55,13 @@ def test_a_receipt_is_the_example_of_the_specification() -> None:
 
 def test_a_receipt_has_the_name_of_its_site_store_and_generation() -> None:
     assert sample().name == "receipt-lab-1-0f0e0d0c-1.json"
+
+
+def test_no_name_of_a_receipt_is_over_64_characters() -> None:
+    store = StoreState("0f" * 16, 10**15)
+    longest = msgspec.structs.replace(sample(), site="s" * 64, store=store).name
+    assert longest == f"receipt-{short('s' * 64, 24)}-0f0f0f0f-{10**15}.json"
+    assert len(longest) <= 64
 
 
 @dataclass(frozen=True)

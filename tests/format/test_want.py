@@ -87,5 +87,6 @@ def test_what_was_wanted_is_read_back(recipes: set[bytes], chunks: set[bytes]) -
 
 def test_a_want_is_named_after_what_it_asks_for() -> None:
     assert want_name("lab-1", "models", 12) == "want-lab-1-models-000012.bdw"
+    assert len(want_name("s" * 64, "t" * 64, 10**15)) <= 64
     with pytest.raises(FormatError):
         want_name("../lab", "models", 12)

@@ -86,6 +86,22 @@ def _receipts() -> Iterator[Vector]:
         given=_given(known=False),
         value={**value, "verified": False},
     )
+    long = "the-northern-plants-and-yards-of-1904"
+    spoken = receipt(site=long)
+    yield accept(
+        "receipt",
+        "by_a_site_with_a_long_name",
+        "4.11.1 60.1.9",
+        _file(spoken),
+        "The name of its file is cut, and has a digest in place of the rest.",
+        given=_given(),
+        value={
+            "receipt": spoken,
+            "name": f"receipt-the-northern-pl-{b3(long.encode()).hex()[:8]}"
+            f"-{STORE[:8]}-3.json",
+            "verified": False,
+        },
+    )
     empty = receipt(streams=[], outcome="partial")
     yield accept(
         "receipt",
