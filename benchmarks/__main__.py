@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import ALL
-from benchmarks.peers import MIB, Comparison, compare
+from benchmarks.peers import MIB, VERBS, Bar, Comparison, compare
+from benchmarks.startup import HELP, MOST_HELP, startup
 
 
 def main() -> int:
@@ -24,10 +25,14 @@ def main() -> int:
     comparison = compare(options.rounds, options.size, options.where)
     console = Console(width=100)
     console.print(_figures(comparison))
+    console.print(_processors(comparison))
     absent = [one.name for one in ALL if not one.here]
     if absent:
         console.print(f"not installed, left out: {', '.join(absent)}")
+    started = startup(options.rounds, options.where)
+    console.print(_started(started))
     bars = comparison.bars()
+    bars.append(Bar("bundle --help, s", started[HELP], MOST_HELP))
     for bar in bars:
         verdict = "kept" if bar.kept else "MISSED"
         console.print(f"{bar.what}: {bar.measured:.2f} (bar {bar.limit:g}) {verdict}")
@@ -40,14 +45,14 @@ def _figures(comparison: Comparison) -> Table:
         f"{len(comparison.seconds('cp', 'pack'))} rounds [least - most], times cp"
     )
     table.add_column("")
-    for verb in ("pack", "verify", "unpack"):
+    for verb in VERBS:
         table.add_column(f"{verb} s", justify="right")
         table.add_column("x cp", justify="right")
     table.add_column("stored", justify="right")
     table.add_column("RSS MiB", justify="right")
     for contender in comparison.contenders:
         row = [contender.name]
-        for verb in ("pack", "verify", "unpack"):
+        for verb in VERBS:
             row += _cells(comparison, contender.name, verb)
         stored = comparison.stored[contender.name] / comparison.size
         rss = max(
@@ -57,6 +62,29 @@ def _figures(comparison: Comparison) -> Table:
             for figure in figures
         )
         table.add_row(*row, f"{stored:.3f}", f"{rss / MIB:.0f}")
+    return table
+
+
+def _processors(comparison: Comparison) -> Table:
+    table = Table(title="seconds of processors, medians")
+    table.add_column("")
+    for verb in VERBS:
+        table.add_column(verb, justify="right")
+    for contender in comparison.contenders:
+        cells = []
+        for verb in VERBS:
+            figures = comparison.figures[contender.name, verb]
+            middle = statistics.median([one.cpu for one in figures] or [0.0])
+            cells.append(f"{middle:.2f}" if figures else "-")
+        table.add_row(contender.name, *cells)
+    return table
+
+
+def _started(seconds: dict[str, float]) -> Table:
+    table = Table(title="start-up: each command on one small file, median s")
+    for verb in seconds:
+        table.add_column(verb, justify="right")
+    table.add_row(*(f"{one:.2f}" for one in seconds.values()))
     return table
 
 

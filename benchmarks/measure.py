@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``seconds`` by the wall clock, ``rss`` the peak of its largest process, bytes."""
+    """``seconds`` by the wall clock, ``rss`` the peak of its largest process, bytes.
+
+    ``cpu`` are the seconds of processors that all of its processes used: they
+    vary less where other programs run beside.
+    """
 
     seconds: float
     rss: int
+    cpu: float
 
 
 def run(command: Sequence[str]) -> Figure:
@@ -36,7 +41,9 @@ def run(command: Sequence[str]) -> Figure:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{command}: {error.decode(errors='replace')}")
-    return Figure(time.perf_counter() - start, usage.ru_maxrss * 1024)
+    seconds = time.perf_counter() - start
+    cpu = usage.ru_utime + usage.ru_stime
+    return Figure(seconds, usage.ru_maxrss * 1024, cpu)
 
 
 def size_of(path: Path) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.measure import Figure
 
 MIB = 1 << 20
+VERBS = ("pack", "verify", "unpack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,7 @@ class Comparison:
     def bars(self) -> list[Bar]:
         """Return the bars and where we stand."""
         rss = max(
-            figure.rss
-            for verb in ("pack", "verify", "unpack")
-            for figure in self.figures[OURS.name, verb]
+            figure.rss for verb in VERBS for figure in self.figures[OURS.name, verb]
         )
         bars = [
             Bar("pack / cp", self.ratio(OURS.name, "pack"), 3.0),
