@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import logging
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     )
 
     from aiohttp.typedefs import Handler, Middleware
+
+_log: Final = logging.getLogger(__name__)
 
 BODY_SECONDS: Final = 60
 """Seconds for the body of a request that is no upload."""
@@ -48,7 +51,7 @@ HEADERS: Final[Mapping[str, str]] = {
 SCOPES: Final = web.AppKey("scopes", dict)
 """The scope that each route needs, by method and path; None for nobody's."""
 
-CALLER: Final = "caller"
+CALLER: Final = web.RequestKey("caller", Token)
 """The key under which a request has its token."""
 
 
@@ -126,6 +129,9 @@ def answered() -> Middleware:
             response = problem(409, str(error), error.advice)
         except TimeoutError:
             response = problem(408, "the request did not arrive in time")
+        except Exception:  # noqa: BLE001 - told, and no more of it than that
+            _log.exception("%s %s", request.method, request.path)
+            response = problem(500, "a mistake of ours; the log has it")
         finally:
             if connection is not None:
                 connection.awaiting()
