@@ -1,0 +1,1 @@
+"""What a cluster needs besides: where images are now, and how models are mounted."""
