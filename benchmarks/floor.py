@@ -30,6 +30,7 @@ from rich.table import Table
 
 from benchmarks.inputs import write_model
 from bundle.codec import planes, zstd
+from bundle.flow.pages import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class Passes:
         write_model(where / "model", PIECES * MIB + 2 * 25_001_984)
         self._source = os.open(where / "model", os.O_RDONLY)
         self._out = os.open(where / "out", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        self._plain = [np.empty(MIB, np.uint8) for _ in range(PIECES)]
+        self._plain = [np.frombuffer(pages(MIB), np.uint8) for _ in range(PIECES)]
         self._spare = np.empty(MIB, np.uint8)
         self._same = np.empty(MIB, np.bool_)
         self._encoder, self._decoder = zstd.plane_compressor(), zstd.decompressor()

@@ -17,6 +17,7 @@ from blake3 import blake3
 from bundle.codec.codec import Decoder, Encoder
 from bundle.codec.encoding import Encoding
 from bundle.errors import BundleError, SourceError
+from bundle.flow.pages import pages
 from bundle.flow.turnstile import Turnstile
 from bundle.format.chunkset import ChunkSet
 from bundle.format.volume import frame_of
@@ -80,10 +81,10 @@ class PackWorker:
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._buffer = memoryview(bytearray(BATCH))
+        self._buffer = pages(BATCH)
         self._check = np.empty(MAX_FRAME_PLAIN, np.uint8)
         self._same = np.empty(MAX_FRAME_PLAIN, np.bool_)
-        self._stored = memoryview(bytearray(BATCH))
+        self._stored = pages(BATCH)
         self._used = 0
         self._encoder = Encoder()
         self._decoder = Decoder()

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from bundle.codec.codec import Decoder
 from bundle.errors import IntegrityError, MissingError
+from bundle.flow.pages import pages
 from bundle.flow.turnstile import Turnstile
 from bundle.format.recipe import SegmentKind
 from bundle.limits import MAX_FRAME_PLAIN
@@ -209,8 +210,8 @@ class UnpackWorker:
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
-        self._buffer = memoryview(bytearray(BUFFER))
-        self._plain = memoryview(bytearray(MAX_FRAME_PLAIN))
+        self._buffer = pages(BUFFER)
+        self._plain = pages(MAX_FRAME_PLAIN)
         self._decoder = Decoder()
 
     def step(self, ticket: int) -> bool:
