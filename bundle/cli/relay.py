@@ -6,10 +6,12 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundle.cli.networks import BUCKETS
 from bundle.cli.session import run
 from bundle.cli.values import default_volume
 from bundle.cli.watch import watching
 from bundle.cli.written import finish, print_written
+from bundle.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -18,10 +20,19 @@ if TYPE_CHECKING:
 
 
 def relay(options: argparse.Namespace, session: Session) -> None:
-    """Send on what was asked for and say what to do next."""
+    """Send on what was asked for and say what to do next.
+
+    Raises:
+        UsageError: the store is not in a directory.
+    """
     from bundle import relayer
     from bundle.store.local import LocalStore
 
+    if options.directory.startswith(BUCKETS):
+        raise UsageError(
+            f"{options.directory}: a bundle is relayed from a store in a directory",
+            advice="add the bundle to such a store too: bundle store add BUNDLE DIR",
+        )
     with (
         contextlib.closing(LocalStore(Path(options.directory))) as store,
         watching(session.output, session.stopwatch) as reporter,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from bundle.cli.networks import BUCKETS, bucket_store
 from bundle.cli.reading import open_verified
 from bundle.cli.session import run
-from bundle.cli.units import count_text, size_text
+from bundle.cli.units import count_text, revision_text, size_text
 from bundle.cli.watch import watching
-from bundle.errors import BundleError, IntegrityError
+from bundle.errors import BundleError, IntegrityError, MissingError
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bundle.cli.output import Output
     from bundle.cli.session import Session
+    from bundle.format.release import Artifact
     from bundle.ingester import IngestReport
     from bundle.medium.reader import OpenBundle
     from bundle.progress import Reporter
@@ -127,6 +128,66 @@ async def _count(options: argparse.Namespace, session: Session) -> Stat:
         from bundle.store.s3_stat import stat as count_objects
 
         return await count_objects(store)
+
+
+def ls(options: argparse.Namespace, session: Session) -> None:
+    """List every release of a store, the newest last, and its artifacts.
+
+    Raises:
+        MissingError: it has no release of the stream that was asked for.
+    """
+    output, stream = session.output, options.stream
+    releases = [
+        one
+        for one in run(_listed(options, session))
+        if stream is None or stream in (one.name, one.stream)
+    ]
+    if stream is not None and not releases:
+        raise MissingError(
+            f"no release of {stream} is in this store",
+            advice="'bundle store stat' lists what is",
+        )
+    for one in releases:
+        _releases("held", [one], output)
+        _artifacts(one, output)
+    output.event(
+        "result",
+        verb=options.verb,
+        directory=options.directory,
+        releases=len(releases),
+        artifacts=sum(len(one.recipes) for one in releases),
+    )
+    output.say(count_text(len(releases), "release"))
+
+
+async def _listed(
+    options: argparse.Namespace, session: Session
+) -> tuple[Committed, ...]:
+    async with _open(options, session) as store:
+        return await store.releases()
+
+
+def _artifacts(one: Committed, output: Output) -> None:
+    """List the artifacts of a release, where its envelope is kept and reads."""
+    rows = []
+    for each in _read_artifacts(one):
+        output.event(
+            "artifact",
+            kind=each.kind,
+            name=each.name,
+            revision=each.revision,
+            files=each.files,
+            bytes=each.bytes,
+            licence=each.licence,
+            warnings=each.warnings,
+            source=each.source,
+            recipe=each.recipe.digest,
+            chunks=each.chunks,
+        )
+        revision, size = revision_text(each.revision), size_text(each.bytes)
+        rows.append((each.kind, each.name, revision, f"{each.files:,}", size))
+    if rows:
+        output.table(("kind", "name", "revision", ">files", ">size"), rows)
 
 
 def check(options: argparse.Namespace, session: Session) -> None:
@@ -282,18 +343,22 @@ def _lost(lost: Lost, output: Output) -> None:
 
 def _artifact_of(lost: Lost) -> str:
     """Return the kind and name of what was lost; empty where nobody knows."""
+    names = (
+        f"{one.kind} {one.name}"
+        for one in _read_artifacts(lost.release)
+        if one.recipe.digest == lost.recipe
+    )
+    return next(names, "")
+
+
+def _read_artifacts(one: Committed) -> tuple[Artifact, ...]:
+    """Return what a release lists; nothing where its envelope is gone or damaged."""
     from bundle.format.release import Release
     from bundle.limits import MAX_ENVELOPE
     from bundle.trust.envelope import parse
 
     try:
-        payload = parse(lost.release.envelope, limit=MAX_ENVELOPE).payload
-        artifacts = Release.parse(payload).artifacts
+        payload = parse(one.envelope, limit=MAX_ENVELOPE).payload
+        return Release.parse(payload).artifacts
     except BundleError:
-        return ""
-    names = (
-        f"{one.kind} {one.name}"
-        for one in artifacts
-        if one.recipe.digest == lost.recipe
-    )
-    return next(names, "")
+        return ()

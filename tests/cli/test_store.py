@@ -190,3 +190,33 @@ def test_a_store_takes_a_delta_of_what_it_holds(
     receiver.ok("store", "add", delta, store)
     held = receiver.ok("store", "stat", store, "--json").of("held")
     assert [one["seq"] for one in held] == [1, 2]
+
+
+def test_ls_lists_what_each_release_is_made_of(
+    sender: Shell, receiver: Shell, store: Path
+) -> None:
+    receiver.ok("store", "add", again(sender, "other"), store)
+    ran = receiver.ok("store", "ls", store, "--json")
+    assert [one["event"] for one in ran.events] == [
+        *("held", "artifact", "held", "artifact", "result")
+    ]
+    assert [one["seq"] for one in ran.of("held")] == [1, 2]
+    assert [one["name"] for one in ran.of("artifact")] == ["manuals", "manuals"]
+    assert (ran.result["releases"], ran.result["artifacts"]) == (2, 2)
+    lines = receiver.ok("store", "ls", store, "--stream", "docs").lines
+    assert lines[3].startswith("tree manuals 4 ")
+    assert lines[-1] == "2 releases"
+
+
+def test_ls_of_a_stream_that_is_not_there(receiver: Shell, store: Path) -> None:
+    ran = receiver("store", "ls", store, "--stream", "other")
+    assert ran.code == 13
+    assert "no release of other is in this store" in ran.err
+
+
+def test_ls_of_a_release_without_its_envelope(receiver: Shell, store: Path) -> None:
+    [path] = (store / "releases").iterdir()
+    path.unlink()
+    ran = receiver.ok("store", "ls", store, "--json")
+    assert len(ran.of("held")) == 1
+    assert ran.of("artifact") == []

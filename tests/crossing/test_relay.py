@@ -281,3 +281,10 @@ def test_damage_in_the_store_is_named(hops: Hops) -> None:
     assert ran.code in (10, 11)
     assert "bundle store check --rebuild" in ran.err
     assert not any(hops.out.iterdir())
+
+
+def test_a_store_in_a_bucket_relays_nothing(hops: Hops) -> None:
+    words = ("relay", "s3://bucket/store", "--stream", STREAM, "--out", hops.out)
+    ran = hops.bastion(*words, "--key", hops.relay_keys)
+    assert ran.code == 2
+    assert "from a store in a directory" in ran.err

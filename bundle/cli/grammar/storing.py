@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bundle.cli.grammar.networks import buckets, certificates
 from bundle.cli.grammar.shared import a_bundle, reading
-from bundle.cli.values import kept
+from bundle.cli.values import kept, slug
 
 if TYPE_CHECKING:
     from bundle.cli.commands import Commands
@@ -25,6 +25,11 @@ def _store(commands: Commands) -> None:
     reading(add)
     stat = commands.command("stat", "bundle.cli.store:stat", "print what it holds")
     _store_directory(stat)
+    listed = commands.command(
+        "ls", "bundle.cli.store:ls", "list what each release in it is made of"
+    )
+    _store_directory(listed)
+    listed.option("--stream", "NAME", "only this stream; or its id", reads=slug)
     check = commands.command(
         "check", "bundle.cli.store:check", "decode and hash everything in it"
     )
