@@ -155,7 +155,7 @@ async def _stage(placing: Placing, rows: NDArray[np.int64], reporter: Reporter) 
     contents = placing.contents
     reporter.started("publish", sum(content.size for content in contents.all))
     if contents.all:
-        sink = Staging(contents)
+        sink = Staging(contents, placing.openers())
         try:
             assembly = begin([], contents, sink, reporter)
             lost = await feed(assembly, placing.supply, rows)

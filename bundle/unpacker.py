@@ -216,7 +216,7 @@ async def _stage(run: _Run, needed: NDArray[np.int64]) -> None:
     reporter.started("unpack", sum(content.size for content in contents.all))
     if contents.all:
         with run.opened.volumes() as volumes:
-            sink = Staging(contents)
+            sink = Staging(contents, run.placing.openers())
             try:
                 assembly = begin(volumes, contents, sink, reporter)
                 lost = await feed(assembly, run.supply, needed)

@@ -135,6 +135,14 @@ class Target(ABC):
         """
         return self._workspace.files
 
+    def open_staged(self, place: Path, flags: int) -> int:
+        """Return a descriptor of ``place``, a file in ``staging``.
+
+        Raises:
+            OSError: as ``os.open``.
+        """
+        return self._workspace.open_staged(place, flags)
+
     @abstractmethod
     async def missing(self, artifact: Artifact, recipe: Recipe) -> list[int]:
         """Return the indices of the files whose content is not here yet.

@@ -3,7 +3,8 @@
 Other processes may write where we publish. A name that is looked up twice can
 be a directory the first time and a link to somewhere else the second time, so
 every directory below a target's root is opened once, without following a link,
-and whatever happens in it goes through that handle.
+and whatever happens in it goes through that handle. Names in it are single
+components: one with a slash, or ``..``, is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from bundle.durable import flush_names, target_errors
 from bundle.errors import TargetError
+from bundle.target.beneath import open_beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +27,8 @@ DIRECTORY_MODE = 0o775
 FILE_MODE = 0o664
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
 
@@ -54,16 +57,25 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)
 
+    def again(self) -> Folder:
+        """Return this very directory with a handle of its own.
+
+        Raises:
+            TargetError: the system has no more handles.
+        """
+        with target_errors(self.path):
+            return Folder(os.dup(self.descriptor), self.path)
+
     def find(self, name: str) -> Folder | None:
         """Open the directory ``name`` in this one, or return None without one.
 
         Raises:
             TargetError: a link or a file is there instead.
         """
-        path = self.path / name
+        path = self.path / _single(name)
         try:
-            flags = _OPEN_DIRECTORY | os.O_NOFOLLOW
-            return Folder(os.open(name, flags, dir_fd=self.descriptor), path)
+            descriptor = open_beneath(self.descriptor, name, _OPEN_DIRECTORY)
+            return Folder(descriptor, path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -102,6 +114,11 @@ class Folder:
         Raises:
             TargetError: a link or a file is in place of one of the levels.
         """
+        whole = self._straight(parts)
+        if whole is not None:
+            with whole:
+                yield whole
+            return
         with contextlib.ExitStack() as stack:
             current: Folder | None = self
             for part in parts:
@@ -111,6 +128,20 @@ class Folder:
                 if current is not None:
                     stack.enter_context(current)
             yield current
+
+    def _straight(self, parts: Sequence[str]) -> Folder | None:
+        """Return the directory ``parts`` levels down, None if it is not simply there.
+
+        Why not is for whoever goes level by level to find out.
+        """
+        if not parts:
+            return None
+        path = "/".join(map(_single, parts))
+        try:
+            descriptor = open_beneath(self.descriptor, path, _OPEN_DIRECTORY)
+        except OSError:
+            return None
+        return Folder(descriptor, self.path.joinpath(*parts))
 
     @contextlib.contextmanager
     def made(self, parts: Sequence[str]) -> Iterator[Folder]:
@@ -132,7 +163,9 @@ class Folder:
         """
         with target_errors(self.path / name):
             try:
-                return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+                return os.stat(
+                    _single(name), dir_fd=self.descriptor, follow_symlinks=False
+                )
             except FileNotFoundError:
                 return None
 
@@ -148,7 +181,7 @@ class Folder:
     def link_text(self, name: str) -> str | None:
         """Return where the link ``name`` points, or None if it is no link."""
         try:
-            return os.readlink(name, dir_fd=self.descriptor)
+            return os.readlink(_single(name), dir_fd=self.descriptor)
         except OSError:
             return None
 
@@ -158,13 +191,29 @@ class Folder:
         A link, a pipe, a device, or a file that may not be read, is not one.
         """
         try:
-            descriptor = os.open(name, _OPEN_FILE, dir_fd=self.descriptor)
+            descriptor = self.open_any(name, _OPEN_FILE)
         except OSError:
             return None
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
         return None
+
+    def open_any(self, name: str, flags: int) -> int:
+        """Return a descriptor of the file ``name``, which is no link.
+
+        Raises:
+            OSError: as ``os.open``.
+        """
+        return open_beneath(self.descriptor, _single(name), flags, FILE_MODE)
+
+    def remove_empty(self, name: str) -> None:
+        """Remove the directory ``name`` if nothing is in it.
+
+        Raises:
+            OSError: something is, or it is not there.
+        """
+        os.rmdir(_single(name), dir_fd=self.descriptor)
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return the content of a file of at most ``limit`` bytes, or None."""
@@ -184,8 +233,7 @@ class Folder:
             TargetError: it exists or could not be written.
         """
         with target_errors(self.path / name):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(name, flags, FILE_MODE, dir_fd=self.descriptor)
+            descriptor = self.open_any(name, _NEW_FILE)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 set_mode(file.fileno(), mode)
@@ -202,7 +250,7 @@ class Folder:
         path = self.path / name
         with target_errors(path):
             try:
-                os.symlink(text, name, dir_fd=self.descriptor)
+                os.symlink(text, _single(name), dir_fd=self.descriptor)
             except OSError as error:
                 if error.errno in _NO_LINKS:
                     raise TargetError(
@@ -221,24 +269,11 @@ class Folder:
         with target_errors(path):
             try:
                 os.rename(
-                    name,
-                    new_name,
+                    _single(name),
+                    _single(new_name),
                     src_dir_fd=self.descriptor,
                     dst_dir_fd=to.descriptor,
                 )
-            except OSError as error:
-                raise _explained(path, error) from error
-
-    def adopt(self, source: Path, name: str) -> None:
-        """Rename the file at ``source`` to ``name`` here, replacing a file.
-
-        Raises:
-            TargetError: the rename was refused; nothing changed.
-        """
-        path = self.path / name
-        with target_errors(path):
-            try:
-                os.rename(source, name, dst_dir_fd=self.descriptor)
             except OSError as error:
                 raise _explained(path, error) from error
 
@@ -265,6 +300,17 @@ class Folder:
         """
         with target_errors(self.path):
             flush_names(self.descriptor)
+
+
+def _single(name: str) -> str:
+    """Return ``name`` if it is one component.
+
+    Raises:
+        TargetError: it would lead to another directory.
+    """
+    if "/" in name or name in ("", ".", ".."):
+        raise TargetError(f"{name!r} is no name in a directory")
+    return name
 
 
 def nearest(root: Path) -> Path:

@@ -53,9 +53,9 @@ class Handover:
         if given is not None:
             return self._copy(given[0], given[1], folder, name, mode)
         with target_errors(staged):
-            descriptor = os.open(staged, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = self._workspace.open_staged(staged, os.O_RDONLY)
             status = _settle(descriptor, mode)
-        folder.adopt(staged, name)
+        self._workspace.move_staged(staged, folder, name)
         self._given[staged] = (folder.path / name, status)
         return status
 

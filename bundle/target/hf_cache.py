@@ -127,7 +127,7 @@ class HuggingFaceTarget(FolderTarget):
 
     def _publish(self, artifact: Artifact, recipe: Recipe, staged: Staged) -> Published:
         survey = self._survey(artifact, recipe)
-        with Folder.open(self.root) as root, root.made(self._hub) as hub:
+        with self._workspace.opened() as root, root.made(self._hub) as hub:
             standing = survey.look(hub)
             run = Publication(survey, standing, self._workspace, self._handover, staged)
             done = run.run(hub)
@@ -142,7 +142,7 @@ class HuggingFaceTarget(FolderTarget):
             yield None
             return
         with (
-            Folder.open(self.root) as root,
+            self._workspace.opened() as root,
             root.below(self._hub, make=False) as hub,
         ):
             yield hub

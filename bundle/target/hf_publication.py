@@ -9,9 +9,11 @@ for a revision or a ref: everything is put together in ``.bundle`` and renamed.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bundle.durable import target_errors
 from bundle.errors import TargetError
 from bundle.target.base import Published
 from bundle.target.hf_layout import (
@@ -116,8 +118,10 @@ class Publication:
         path = self.staged(index)
         if path is None:
             return b""
-        with path.open("rb") as file:
-            return file.read(limit)
+        with target_errors(path):
+            descriptor = self.workspace.open_staged(path, os.O_RDONLY)
+            with os.fdopen(descriptor, "rb") as file:
+                return file.read(limit)
 
     def _put_blobs(self, repository: Folder) -> None:
         recipe = self.survey.recipe

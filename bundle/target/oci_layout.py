@@ -12,6 +12,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final
 
+from bundle.durable import target_errors
 from bundle.errors import IntegrityError, TargetError
 from bundle.limits import MAX_OCI_LAYOUT_INDEX, MAX_OCI_MANIFEST
 from bundle.oci import layouts
@@ -26,6 +27,7 @@ from bundle.target.workspace import NAME, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from io import BufferedReader
     from pathlib import Path
 
     from bundle.format.recipe import Recipe
@@ -65,7 +67,7 @@ class OciLayoutTarget(FolderTarget):
         """Return whether this very image was published here and is still here."""
         if not self.root.is_dir():
             return False
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             if not self._index(root).names(artifact.name, artifact.revision):
                 return False
             return self._record(artifact).is_complete(artifact.recipe.digest, root)
@@ -128,7 +130,7 @@ class OciLayoutTarget(FolderTarget):
             lacking = [*files.blobs.values(), *papers]
             return sorted(one for one in lacking if recipe.sizes[one])
         record = self._record(artifact)
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             self._index(root)
             lacking = papers + [
                 number
@@ -166,7 +168,7 @@ class OciLayoutTarget(FolderTarget):
     def _publish(self, artifact: Artifact, recipe: Recipe, staged: Staged) -> Published:
         files = ImageFiles.of(artifact, recipe)
         papers = self._read_papers(recipe, files, staged)
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             parcel = Parcel.open(
                 artifact,
                 files,
@@ -191,7 +193,7 @@ class OciLayoutTarget(FolderTarget):
         def paper(number: int) -> bytes:
             path = staged(number)
             if path is not None:
-                return _bounded(path, MAX_OCI_LAYOUT_INDEX)
+                return self._bounded(path, MAX_OCI_LAYOUT_INDEX)
             kept = self._papers.read(bytes(recipe.sha256[number]))
             if kept is None:
                 raise _changed(self.location)
@@ -204,7 +206,7 @@ class OciLayoutTarget(FolderTarget):
     ) -> bytes | None:
         path = staged(files.blobs[digest])
         if path is not None:
-            return _bounded(path, MAX_OCI_MANIFEST)
+            return self._bounded(path, MAX_OCI_MANIFEST)
         with root.below((_BLOBS, digest.algorithm), make=False) as folder:
             return None if folder is None else folder.read(digest.hex, MAX_OCI_MANIFEST)
 
@@ -223,7 +225,7 @@ class OciLayoutTarget(FolderTarget):
             if path is None and recipe.sizes[number]:
                 raise _changed(self.location)
             if digest.algorithm != "sha256":
-                _check_longer(digest, path)
+                self._check_longer(digest, path)
             with root.made((_BLOBS, digest.algorithm)) as folder:
                 status = self._handover.put(path, folder, digest.hex)
             record.published(digest.path, status, bytes(recipe.sha256[number]))
@@ -235,6 +237,31 @@ class OciLayoutTarget(FolderTarget):
             with root.made((_BLOBS, algorithm)) as folder:
                 folder.flush()
         return Published(written, kept, size)
+
+    def _open(self, path: Path) -> BufferedReader:
+        """Open a staged file, whatever its path leads to now."""
+        return os.fdopen(self._workspace.open_staged(path, os.O_RDONLY), "rb")
+
+    def _bounded(self, path: Path, limit: int) -> bytes:
+        """Return a staged file that is parsed whole.
+
+        Raises:
+            IntegrityError: it is larger than any such file may be.
+        """
+        with target_errors(path), self._open(path) as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise IntegrityError(f"{path.name}: over {limit} bytes", rule="90.6.2")
+        return data
+
+    def _check_longer(self, digest: BlobDigest, path: Path | None) -> None:
+        """Compute a SHA-512, which recipes do not have (rule 90.7.2)."""
+        found = digest.hasher().hexdigest()
+        if path is not None:
+            with target_errors(path), self._open(path) as stream:
+                found = hashlib.file_digest(stream, digest.hasher).hexdigest()
+        if found != digest.hex:
+            raise IntegrityError(f"{digest}: its content is another", rule="90.2.3")
 
     def _list(self, root: Folder, parcel: Parcel) -> None:
         """Name the image; what the names lead to is durable already."""
@@ -267,19 +294,6 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _bounded(path: Path, limit: int) -> bytes:
-    """Return a staged file that is parsed whole.
-
-    Raises:
-        IntegrityError: it is larger than any such file may be.
-    """
-    with path.open("rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise IntegrityError(f"{path.name}: over {limit} bytes", rule="90.6.2")
-    return data
-
-
 def _has_longer(digest: BlobDigest, folder: Folder) -> bool:
     """Return whether a file in place has the SHA-512 of its name."""
     descriptor = folder.open_file(digest.hex)
@@ -287,16 +301,6 @@ def _has_longer(digest: BlobDigest, folder: Folder) -> bool:
         return False
     with os.fdopen(descriptor, "rb") as stream:
         return hashlib.file_digest(stream, digest.hasher).hexdigest() == digest.hex
-
-
-def _check_longer(digest: BlobDigest, path: Path | None) -> None:
-    """Compute a SHA-512, which recipes do not have (rule 90.7.2)."""
-    found = digest.hasher().hexdigest()
-    if path is not None:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, digest.hasher).hexdigest()
-    if found != digest.hex:
-        raise IntegrityError(f"{digest}: its content is another", rule="90.2.3")
 
 
 def _changed(location: str) -> TargetError:

@@ -58,7 +58,7 @@ class TreeTarget(FolderTarget):
         """Return whether this tree was published here and is still here."""
         if not self.root.is_dir():
             return False
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             return self._record(artifact).is_complete(artifact.recipe.digest, root)
 
     async def publish(
@@ -95,7 +95,7 @@ class TreeTarget(FolderTarget):
             return [i for i in range(len(recipe.sizes)) if recipe.sizes[i]]
         record = self._record(artifact)
         lacking: list[int] = []
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             for parts, entries in _by_directory(recipe):
                 with root.below(parts, make=False) as folder:
                     lacking += [
@@ -108,7 +108,7 @@ class TreeTarget(FolderTarget):
     def _publish(self, artifact: Artifact, recipe: Recipe, staged: Staged) -> Published:
         record = self._record(artifact)
         done = Published(0, 0, 0)
-        with Folder.open(self.root) as root:
+        with self._workspace.opened() as root:
             for parts, entries in _by_directory(recipe):
                 with root.made(parts) as folder:
                     part = self._fill(folder, recipe, entries, record, staged)

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from bundle.durable import target_errors
+from bundle.errors import TargetError
 from bundle.target.folder import FILE_MODE, Folder, nearest
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ class Workspace:
         self._run = f"{_RUN}{secrets.token_hex(8)}"
         self._lock: int | None = None
         self._begun = False
-        self._made: list[Path] = []
+        self._made: list[tuple[str, ...]] = []
         self._counter = 0
+        self._pinned: Folder | None = None
+        self._staging: Folder | None = None
 
     @property
     def files(self) -> Path:
@@ -62,6 +65,41 @@ class Workspace:
         """
         self._enter()
         return self.root.joinpath(*self._parts, self._run, "files")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Folder]:
+        """Open ``root``: while a run lasts, the very directory that it began in.
+
+        Raises:
+            TargetError: it is not there, not a directory, or not ours to read.
+        """
+        pinned = self._pinned
+        with Folder.open(self.root) if pinned is None else pinned.again() as root:
+            yield root
+
+    def open_staged(self, place: Path, flags: int) -> int:
+        """Return a descriptor of ``place``, a file in ``files``.
+
+        It is looked up in the directory that was made for the run, whatever its
+        path leads to now.
+
+        Raises:
+            OSError: as ``os.open``.
+        """
+        return self._staged(place).open_any(place.name, flags)
+
+    def move_staged(self, place: Path, to: Folder, name: str) -> None:
+        """Rename ``place``, a file in ``files``, to ``name``, replacing a file there.
+
+        Raises:
+            TargetError: the rename was refused; nothing changed.
+        """
+        self._staged(place).move(place.name, to, name)
+
+    def _staged(self, place: Path) -> Folder:
+        if self._staging is None or place.parent != self._staging.path:
+            raise TargetError(f"{place}: is not staged by this run")
+        return self._staging
 
     @property
     def build(self) -> Path:
@@ -80,14 +118,13 @@ class Workspace:
         if self._begun:
             return
         self._made = self._absent()
-        if nearest(self.root) != self.root:
-            with Folder.open(self.root.parent) as above, above.make(self.root.name):
-                pass
+        if nearest(self.root) == self.root:
+            self._pinned = Folder.open(self.root)
+        else:
+            with Folder.open(self.root.parent) as above:
+                self._pinned = above.make(self.root.name)
         self._begun = True
-        with (
-            Folder.open(self.root) as root,
-            root.below(self._parts, make=False) as place,
-        ):
+        with self.opened() as root, root.below(self._parts, make=False) as place:
             if place is not None:
                 self._clear(place)
 
@@ -95,14 +132,11 @@ class Workspace:
         """Make this run's directory, once, while the run lasts."""
         if self._lock is not None or not self._begun:
             return
-        with (
-            Folder.open(self.root) as root,
-            root.made((*self._parts, self._run)) as run,
-        ):
+        with self.opened() as root, root.made((*self._parts, self._run)) as run:
             self._lock = _lock(run, create=True)
-            for name in ("files", "build"):
-                with run.make(name):
-                    pass
+            self._staging = run.make("files")
+            with run.make("build"):
+                pass
 
     def finish(self, release: str) -> None:
         """Note the digest of the release that is here now, and ``end``.
@@ -123,26 +157,41 @@ class Workspace:
             self._leave(self._lock)
             self._lock = None
         if self._begun:
-            with contextlib.suppress(OSError):
-                for path in reversed(self._made):
-                    path.rmdir()
+            with contextlib.suppress(OSError, TargetError):
+                for parts in reversed(self._made):
+                    self._unmake(parts)
             self._begun = False
+        if self._pinned is not None:
+            os.close(self._pinned.descriptor)
+            self._pinned = None
+
+    def _unmake(self, parts: tuple[str, ...]) -> None:
+        """Remove an empty directory that was made for the run; ``()`` is the root."""
+        if not parts:
+            self.root.rmdir()
+            return
+        with self.opened() as root, root.below(parts[:-1], make=False) as above:
+            if above is not None:
+                above.remove_empty(parts[-1])
 
     def _leave(self, lock: int) -> None:
         """Remove this run's directory and let go of its lock."""
-        with (
-            Folder.open(self.root) as root,
-            root.below(self._parts, make=False) as place,
-        ):
+        if self._staging is not None:
+            os.close(self._staging.descriptor)
+            self._staging = None
+        with self.opened() as root, root.below(self._parts, make=False) as place:
             if place is not None:
                 _remove(place, self._run)
         os.close(lock)
 
-    def _absent(self) -> list[Path]:
+    def _absent(self) -> list[tuple[str, ...]]:
         """Return the directories from the root to ``.bundle`` that are not there."""
         levels = range(len(self._parts) + 1)
-        paths = (self.root.joinpath(*self._parts[:level]) for level in levels)
-        return [path for path in paths if not path.exists()]
+        return [
+            self._parts[:level]
+            for level in levels
+            if not self.root.joinpath(*self._parts[:level]).exists()
+        ]
 
     @contextlib.contextmanager
     def building(self) -> Iterator[Folder]:
@@ -153,7 +202,7 @@ class Workspace:
         """
         self._enter()
         parts = (*self._parts, self._run, "build")
-        with Folder.open(self.root) as root, root.made(parts) as folder:
+        with self.opened() as root, root.made(parts) as folder:
             yield folder
 
     def fresh(self) -> str:
@@ -166,7 +215,7 @@ class Workspace:
         *above, name = (*self._parts, *parts)
         if not self.root.is_dir():
             return None
-        with Folder.open(self.root) as root, root.below(above, make=False) as place:
+        with self.opened() as root, root.below(above, make=False) as place:
             return None if place is None else place.read(name, limit)
 
     def map(self, parts: tuple[str, ...]) -> memoryview | None:
@@ -174,7 +223,7 @@ class Workspace:
         *above, name = (*self._parts, *parts)
         if not self.root.is_dir():
             return None
-        with Folder.open(self.root) as root, root.below(above, make=False) as place:
+        with self.opened() as root, root.below(above, make=False) as place:
             descriptor = None if place is None else place.open_file(name)
         if descriptor is None:
             return None
@@ -188,7 +237,7 @@ class Workspace:
     def prune(self, directory: str, kept: Collection[str]) -> None:
         """Remove what is in a directory of ``.bundle`` and not among ``kept``."""
         parts = (*self._parts, directory)
-        with Folder.open(self.root) as root, root.below(parts, make=False) as place:
+        with self.opened() as root, root.below(parts, make=False) as place:
             if place is None:
                 return
             for name in set(place.names()) - set(kept):
@@ -202,7 +251,7 @@ class Workspace:
             TargetError: it could not be written; the old one is still there.
         """
         *above, name = (*self._parts, *parts)
-        with Folder.open(self.root) as root, root.made(above) as place:
+        with self.opened() as root, root.made(above) as place:
             if place.read(name, len(data)) == data:
                 return
             temporary = f".{name}.{secrets.token_hex(4)}"

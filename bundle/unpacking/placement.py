@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bundle.format.release import Artifact, Release
     from bundle.target.base import Published, Target, Transfer
     from bundle.unpacking.contents import Content
+    from bundle.unpacking.sink import Opener
     from bundle.unpacking.supply import Supply
 
 
@@ -93,7 +94,6 @@ class Placing:
         ]
 
     @property
-    @property
     def transfers(self) -> tuple[tuple[str, Transfer], ...]:
         """What was sent to each target that is remote, by its location."""
         return tuple(
@@ -102,6 +102,7 @@ class Placing:
             if target.transfer is not None
         )
 
+    @property
     def stays(self) -> tuple[str, ...]:
         """What was published of this stream before and is not listed any more."""
         listed = {(one.kind, one.name) for one in self.artifacts}
@@ -191,6 +192,10 @@ class Placing:
             for target in used:
                 await target.abandon()
         return tuple(placed)
+
+    def openers(self) -> dict[Path, Opener]:
+        """Return how files are opened, by the staging directory they are in."""
+        return {one.staging: one.open_staged for one in self.used}
 
     def _assign(self) -> None:
         """Say for every content where it is staged: once at each target."""

@@ -15,10 +15,12 @@ from bundle.durable import target_errors, write_all
 from bundle.errors import TargetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from bundle.unpacking.contents import Content, Contents
+
+    Opener = Callable[[Path, int], int]
 
 OPEN_FILES: Final = 200
 """Files of staging kept open at once, well under the usual limit of 1024."""
@@ -45,10 +47,18 @@ class Sink(ABC):
 
 
 class Staging(Sink):
-    """Files below the targets' staging directories."""
+    """Files below the targets' staging directories.
 
-    def __init__(self, contents: Contents) -> None:
+    ``openers`` open a file of a staging directory: others may write beside it, and
+    exchange the directories that its path leads through.
+    """
+
+    def __init__(
+        self, contents: Contents, openers: Mapping[Path, Opener] | None = None
+    ) -> None:
         self._contents = contents
+        self._openers = openers or {}
+        self._made: set[Path] = set()
         self._open: dict[Path, int] = {}
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -118,8 +128,7 @@ class Staging(Sink):
             with self._lock:
                 file = self._open.get(place, -1)
                 if file < 0:
-                    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-                    file = os.open(place, flags, 0o664)
+                    file = self._take(place)
                     keep = len(self._open) < OPEN_FILES
                     if keep:
                         self._open[place] = file
@@ -133,6 +142,20 @@ class Staging(Sink):
                 os.fsync(file)
             finally:
                 os.close(file)
+
+    def _take(self, place: Path) -> int:
+        """Open a file; the first time it is made, and was not there before."""
+        flags = os.O_RDWR
+        if place not in self._made:
+            flags |= os.O_CREAT | os.O_EXCL
+        file = self._openers.get(place.parent, _open)(place, flags)
+        self._made.add(place)
+        return file
+
+
+def _open(place: Path, flags: int) -> int:
+    """Open a file of a directory that nobody else writes to."""
+    return os.open(place, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
 
 
 class Discard(Sink):

@@ -173,13 +173,13 @@ class Forgery:
             for kind, at in (("<I", 12), ("<Q", 24), ("<Q", 48))
         )
         fields: dict[str, Any] = {
+            "kind": "tree",
             "bytes": total,
             "files": files,
             "chunks": chunk_count,
             **self.artifact,
         }
         return Artifact(
-            kind="tree",
             name=name,
             source="forged",
             revision="",

@@ -108,7 +108,7 @@ def test_a_rename_over_a_directory_says_what_is_in_the_way(tmp_path: Path) -> No
     (tmp_path / "name").mkdir()
     with Folder.open(tmp_path) as folder:
         with pytest.raises(TargetError, match="a directory is in the way") as caught:
-            folder.adopt(tmp_path / "file", "name")
+            folder.move("file", folder, "name")
         with pytest.raises(TargetError, match="a directory is in the way"):
             folder.move("file", folder, "name")
     assert caught.value.advice
@@ -126,10 +126,11 @@ def test_a_rename_to_another_mount_says_what_to_name(tmp_path: Path) -> None:
         pytest.skip("no second file system")
     (tmp_path / "file").write_bytes(b"new")
     with (
+        Folder.open(tmp_path) as staging,
         Folder.open(others[0]) as folder,
         pytest.raises(TargetError, match="another mount") as caught,
     ):
-        folder.adopt(tmp_path / "file", f"bundle-test-{os.getpid()}")
+        staging.move("file", folder, f"bundle-test-{os.getpid()}")
     assert "hf-cache:" in caught.value.advice
 
 
