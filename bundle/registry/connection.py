@@ -110,7 +110,7 @@ class Registry:
 
     def is_own(self, url: URL) -> bool:
         """Return whether a login may go there."""
-        return url.is_absolute() and url.origin() == self.origin
+        return url.is_absolute() and not url.user and url.origin() == self.origin
 
     @contextlib.asynccontextmanager
     async def exchange(self, request: Request) -> AsyncIterator[ClientResponse]:

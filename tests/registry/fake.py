@@ -244,7 +244,13 @@ def serving(handler: Any, host: str = "127.0.0.1") -> Iterator[str]:  # noqa: AN
         await stop.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    def work() -> None:
+        try:
+            loop.run_until_complete(run())
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=work)
     thread.start()
     try:
         assert started.wait(20)
