@@ -92,9 +92,6 @@ class TargetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     copy: bool = False
     """Publish files where a Hugging Face cache has links."""
 
-    prune: bool = True
-    """Remove what left its stream, once it is nowhere in the releases kept."""
-
     retry_seconds: Seconds = 30
     """Seconds until the first try after one that failed; doubled for each more."""
 
@@ -179,9 +176,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     site: str = "default"
     """This receiver's name: for audiences and receipts."""
-
-    jobs: Annotated[int, Meta(ge=0, le=1024)] = 0
-    """Worker threads; 0 stands for the processors there are."""
 
     strict: bool = False
     """Refuse what has expired."""
