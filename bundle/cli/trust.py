@@ -223,6 +223,6 @@ def _print(
     print_fingerprint(root, options, output)
     if marks:
         output.table(
-            ("stream", ">release", "digest"),
-            [(mark.name, mark.seq, mark.release) for mark in marks],
+            ("stream", ">release", "digest", "id"),
+            [(mark.name, mark.seq, mark.release, mark.stream) for mark in marks],
         )

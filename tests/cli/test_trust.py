@@ -70,10 +70,12 @@ def test_showing_nothing_says_how_to_enrol(tmp_path: Path) -> None:
 def test_what_was_published_is_shown(receiver: Shell, packed: Path) -> None:
     receiver.ok("unpack", packed, "--to", f"tree:{receiver.home / 'srv'}")
     shown = receiver.ok("trust", "show")
-    assert shown.lines[-2] == "stream release digest"
+    assert shown.lines[-2] == "stream release digest id"
     assert shown.lines[-1].startswith("docs 1 blake3:")
     events = receiver.ok("trust", "show", "--json")
-    assert [stream["name"] for stream in events.of("stream")] == ["docs"]
+    (stream,) = events.of("stream")
+    assert stream["name"] == "docs"
+    assert shown.lines[-1].endswith(stream["id"])
 
 
 @pytest.mark.parametrize(
