@@ -90,14 +90,12 @@ def bucket_store(text: str, options: argparse.Namespace, session: Session) -> S3
     """
     from bundle.s3.address import parse_address
     from bundle.store.s3 import S3Store
+    from bundle.store.s3_place import S3Place
 
     home = session.environment.get("HOME") or "~"
     cache = session.environment.get("XDG_CACHE_HOME") or f"{home}/.cache"
-    return S3Store(
-        parse_address(text),
-        bucket_connection(options, session),
-        Path(cache).expanduser() / "bundle" / "stores",
-    )
+    place = S3Place(parse_address(text), bucket_connection(options, session))
+    return S3Store(place, Path(cache).expanduser() / "bundle" / "stores")
 
 
 def _path(text: str | None) -> Path | None:

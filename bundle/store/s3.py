@@ -37,7 +37,6 @@ from bundle.store.pack_writer import PackWriter, frames_of
 from bundle.store.s3_collect import collect
 from bundle.store.s3_names import RECIPES
 from bundle.store.s3_packs import PackShelf, remove
-from bundle.store.s3_place import S3Place
 from bundle.store.s3_pointers import S3Pointers, newest_of, put_content
 from bundle.store.s3_reading import BATCH, ChunkFetcher, Fetched, ReadQueue
 from bundle.store.s3_state import S3State
@@ -57,10 +56,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bundle.flow.pace import Pace
-    from bundle.s3.address import Address
-    from bundle.s3.options import Connection
     from bundle.store.base import Collected, Retention
+    from bundle.store.s3_place import S3Place
 
 
 class S3Store(VolumeStore):
@@ -70,18 +67,12 @@ class S3Store(VolumeStore):
         writable=True, durable=True, stable=True, collects=True
     )
 
-    def __init__(
-        self,
-        address: Address,
-        connection: Connection,
-        cache: Path,
-        pace: Pace | None = None,
-    ) -> None:
+    def __init__(self, place: S3Place, cache: Path) -> None:
         """Know where the store is; nothing is asked yet.
 
         ``cache`` is a directory of this machine for copies of what never changes.
         """
-        self.place = S3Place(address, connection, pace)
+        self.place = place
         self.state = S3State(self.place, cache)
         self.packs = PackShelf(self.state)
         self.pointers = S3Pointers(self.state)

@@ -11,7 +11,14 @@ import numpy as np
 
 from bundle.codec.codec import Decoder
 from bundle.digest import digest_of
-from bundle.errors import BundleError, IntegrityError, TargetError, TransientError
+from bundle.errors import (
+    BundleError,
+    IntegrityError,
+    NotFoundError,
+    StoreError,
+    TargetError,
+    TransientError,
+)
 from bundle.format.ending import serialize_ending
 from bundle.format.recipe import Recipe
 from bundle.limits import MAX_ENVELOPE, MAX_RECIPE
@@ -49,11 +56,20 @@ async def check(
         TransientError: the server does not answer, or somebody else collects.
         TargetError: the bucket or this machine refuses.
     """
+    await store.state.ready()
+    # First: whatever is committed after this may use what is not listed below.
+    pointers = await store.pointers.all()
     await store.state.refresh()
     before = store.state.generation
     with tempfile.TemporaryDirectory() as name:
-        run = _Check(store, Path(name), reporter or Reporter())
-        report = await run.check(quick=quick)
+        run = _Check(store, Path(name), reporter or Reporter(), pointers)
+        try:
+            report = await run.check(quick=quick)
+        except NotFoundError as error:
+            raise TransientError(
+                f"{store.place.text()}: objects were removed while it was checked",
+                advice="let one machine write at a time, and run it again",
+            ) from error
         if rebuild:
             await run.rebuild(report, before)
     return report
@@ -62,11 +78,17 @@ async def check(
 class _Check:
     """One check; ``good`` is what the packs say, by numbers from 0."""
 
-    def __init__(self, store: S3Store, directory: Path, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        store: S3Store,
+        directory: Path,
+        reporter: Reporter,
+        pointers: list[Pointer],
+    ) -> None:
         self.store = store
         self.good = Index(directory)
         self.problems: list[str] = []
-        self.pointers: list[Pointer] = []
+        self.pointers = pointers
         self._reporter = reporter
         self._damaged: dict[str, Table] = {}
 
@@ -80,7 +102,6 @@ class _Check:
             size += int(table["length"].sum(dtype=np.int64))
             await asyncio.to_thread(self.good.add, [number], split(table))
         recipes = await self._recipes()
-        self.pointers = await self.store.pointers.all()
         for pointer in self.pointers:
             await self._envelope(pointer)
         lost = [one for pointer in self.pointers for one in await self._lost(pointer)]
@@ -110,7 +131,7 @@ class _Check:
         state, name = self.store.state, PACKS.key(pack)
         try:
             index, end = await state.pack_index(pack, state.packs[pack])
-        except (TargetError, TransientError):
+        except (TargetError, StoreError):
             raise
         except BundleError as error:
             self.problems.append(f"{name}: {error}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from blake3 import blake3
 
 from bundle.durable import target_errors
-from bundle.s3.upload import Content as FileContent, Uploads
+from bundle.s3.upload import Content as FileContent
 from bundle.store.pack import Pack
 from bundle.store.s3_names import INDEXES, PACKS, Content, index_key, parse_index
 
@@ -54,9 +54,7 @@ class PackShelf:
         staying = (one for one in state.packs if PACKS.key(one) not in state.leaving)
         same = next((one for one in staying if one.digest == pack.digest), None)
         if same is None:
-            uploads = Uploads(state.place.client, state.index.root / "uploads")
-            key = state.place.address.key(PACKS.key(pack))
-            await uploads.send(key, volume.content)
+            await self._upload(PACKS.key(pack), volume.content)
             state.packs[pack] = volume.content.size
         pack = same or pack
         if state.index.lacking([pack]):
@@ -75,13 +73,16 @@ class PackShelf:
         path = state.temporary()
         try:
             name = await asyncio.to_thread(state.index.write_object, chosen, path)
-            uploads = Uploads(state.place.client, state.index.root / "uploads")
             content = await asyncio.to_thread(_content, path)
-            await uploads.send(state.place.address.key(index_key(name)), content)
+            await self._upload(index_key(name), content)
             await asyncio.to_thread(state.index.cover, name, chosen)
         finally:
             await asyncio.to_thread(remove, path)
         return name
+
+    async def _upload(self, name: str, content: FileContent) -> None:
+        journals = self._state.index.root / "uploads"
+        await self._state.place.upload(name, content, journals)
 
     async def merge(self, *, everything: bool = False) -> None:
         """Make one index object of many, where there are many, or of all.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from bundle.durable import target_errors
 from bundle.limits import MIB
 from bundle.s3.client import Listed, S3Client
+from bundle.s3.upload import Uploads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bundle.flow.pace import Pace
     from bundle.s3.address import Address
     from bundle.s3.options import Connection
+    from bundle.s3.upload import Content
 
 _STEP: Final = 8 * MIB
 """Bytes of an object that are fetched at a time."""
@@ -105,6 +107,16 @@ class S3Place:
             TargetError, TransientError: the server does not take it.
         """
         await self.client.put_object(self.address.key(name), data)
+
+    async def upload(self, name: str, content: Content, journals: Path) -> None:
+        """Put a file; ``journals`` is where unfinished uploads are noted.
+
+        Raises:
+            TargetError: the server does not take it.
+            TransientError: it does not manage to; what arrived is not sent again.
+        """
+        uploads = Uploads(self.client, journals)
+        await uploads.send(self.address.key(name), content)
 
     async def delete(self, name: str) -> None:
         """Remove an object; one that is gone is fine.

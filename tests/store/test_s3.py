@@ -9,6 +9,7 @@ import pytest
 from bundle.flow.pace import Pace
 from bundle.s3.address import parse_address
 from bundle.store.s3 import S3Store
+from bundle.store.s3_place import S3Place
 from tests.store.suite import StoreSuite
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ PACE = Pace(attempts=6, sleep=no_time)
 def store_in(bucket: Bucket, cache: Path, prefix: str = "estate") -> S3Store:
     """Return a store below a prefix of a bucket; it need not be there."""
     address = parse_address(f"s3://{bucket.name}/{prefix}")
-    return S3Store(address, bucket.endpoint.connection, cache, PACE)
+    return S3Store(S3Place(address, bucket.endpoint.connection, PACE), cache)
 
 
 class TestS3Store(StoreSuite):
