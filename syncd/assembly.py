@@ -78,6 +78,7 @@ def assembled(
                 state=Path(config.state),
                 site=config.site,
                 strict=config.strict,
+                signatures=(Path(config.state) / "approvals",),
             ),
             survey=Survey(
                 config.media.watch, config.media.depth, config.media.settle_seconds
