@@ -8,6 +8,7 @@
 BIN := .venv/bin
 HUBS := 0.25 0.36 1.0
 HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
+REGISTRIES := docker-registry skopeo umoci
 CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base
 
 .PHONY: help
@@ -27,6 +28,7 @@ endif
 
 .PHONY: test
 test: .venv/.ready ## all tests but interop and soak, and the examples in the docs
+	@tools/debian $(REGISTRIES) || true
 	$(BIN)/pytest -n auto
 
 .PHONY: check
@@ -39,8 +41,8 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 	$(BIN)/deptry bundle syncd
 
 .PHONY: interop
-interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, and a real Ceph gateway
-	@tools/debian $(CEPH) || true
+interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, a real Ceph gateway, registries
+	@tools/debian $(CEPH) $(REGISTRIES) || true
 	$(BIN)/pytest -n auto -m interop
 
 .PHONY: soak

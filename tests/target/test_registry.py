@@ -335,7 +335,7 @@ def test_chunks_are_read_back_from_the_registry_and_hashed(case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-XX
+    "text", ["docker://", "docker:/x", "docker://UPPER/Case", "docker:x"]
 )
 def test_a_text_that_names_no_registry_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
