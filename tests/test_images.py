@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bundle.packing.holdings import FarSide
+from bundle.packing.intake import Opened
 from bundle.source.locate import parse_source
 from bundle.target.oci_archive import OciArchiveTarget
 from bundle.target.oci_layout import OciLayoutTarget
@@ -18,6 +19,8 @@ from tests.images import AMD64, ARM64, Layout, blobs_in, names_in, noise
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from bundle.source.base import SourceFile
 
 
 @pytest.fixture(autouse=True)
@@ -142,3 +145,25 @@ def test_an_archive_takes_deltas(tmp_path: Path) -> None:
     before = (tmp_path / "a.tar").stat().st_mtime_ns
     site.unpack(second, OciArchiveTarget(tmp_path / "a.tar", options))
     assert (tmp_path / "a.tar").stat().st_mtime_ns == before
+
+
+def test_a_blob_that_two_images_share_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def note(file: SourceFile) -> Opened:
+        read.append(file.path)
+        return Opened(file)
+
+    monkeypatch.setattr("bundle.packing.loader.Opened", note)
+    layout = Layout()
+    layout.image("app:v1", 1, 2)
+    layout.image("app:v2", 1, 3)
+    path = layout.write(tmp_path / "images")
+    report = Site(tmp_path).pack(parse_source(f"oci-layout:{path}"))
+    blobs = [name for name in read if name.startswith("blobs/")]
+    assert len(blobs) == len({*blobs}) == len(layout.blobs)
+    assert report.bundle is not None
+    Site(tmp_path).unpack(report.bundle, OciLayoutTarget(tmp_path / "copy"))
+    assert blobs_in(tmp_path / "copy") == layout.blobs

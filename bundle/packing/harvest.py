@@ -45,7 +45,7 @@ def harvest(
     """
     by_artifact: list[dict[str, Intake]] = [{} for _ in artifacts]
     for intake in intakes:
-        by_artifact[intake.artifact][intake.file.path] = intake
+        by_artifact[intake.artifact][intake.file.path] = intake.learnt
     ready = []
     for artifact, found in zip(artifacts, by_artifact, strict=True):
         failed = {path: each.problem for path, each in found.items() if each.problem}

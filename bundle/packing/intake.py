@@ -32,7 +32,8 @@ class Intake:
 
     ``runs`` are chunk ids (n, 32) and lengths (n,) in the order of the file;
     ``literal`` replaces them for content of at most ``LITERAL`` bytes.
-    ``problem`` says why the file had to be left out, or is empty.
+    ``problem`` says why the file had to be left out, or is empty. ``same`` is what
+    was learnt about the same content before, in place of all this.
     """
 
     artifact: int
@@ -44,6 +45,7 @@ class Intake:
     sha256: bytes = b""
     git_sha1: bytes | None = None
     problem: str = ""
+    same: Intake | None = None
     _sha256: hashlib._Hash = field(default_factory=hashlib.sha256)
     _git_sha1: hashlib._Hash | None = None
     _sha512: hashlib._Hash | None = None
@@ -57,6 +59,11 @@ class Intake:
 
         if file.sha512 is not None:
             self._sha512 = hashlib.sha512()
+
+    @property
+    def learnt(self) -> Intake:
+        """Where what is known of this file is."""
+        return self.same or self
 
     def update(self, data: memoryview | bytes) -> None:
         """Take the next bytes of the file into its digests."""

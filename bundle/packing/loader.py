@@ -16,6 +16,7 @@ from bundle.cut.plan import Rule, cut_region, plan
 from bundle.errors import SourceError
 from bundle.limits import MAX_CHUNK
 from bundle.packing.intake import LITERAL, Intake, Opened
+from bundle.source.base import OCI_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,6 +62,7 @@ class Loader:
         self._buffer = memoryview(b"")
         self._used = 0
         self._pieces: list[Piece] = []
+        self._blobs: dict[tuple[str, int], Intake] = {}
         self._walk = self._files()
 
     def fill(self, buffer: memoryview) -> list[Piece]:
@@ -86,11 +88,28 @@ class Loader:
                 intake = Intake(number, file)
                 self.intakes.append(intake)
                 self._reporter.file_started(f"{artifact.name}/{file.path}", file.size)
+                if artifact.kind in OCI_KINDS and self._is_known(intake):
+                    self._reporter.advanced(file.size)
+                    continue
                 try:
                     yield from self._file(intake)
                 except SourceError as error:
                     self.forgive(intake, error)
         yield
+
+    def _is_known(self, intake: Intake) -> bool:
+        """Return whether a blob that another image needs too was read before.
+
+        It has the same name, which is its digest, and is held to that.
+        """
+        file = intake.file
+        if file.sha256 is None and file.sha512 is None:
+            return False
+        first = self._blobs.setdefault((file.path, file.size), intake)
+        if first is intake:
+            return False
+        intake.same = first
+        return True
 
     def _file(self, intake: Intake) -> Iterator[None]:
         opened = Opened(intake.file)

@@ -15,6 +15,7 @@ TARGET:
   hf-cache:PATH    what HF_HUB_CACHE names
   tree:PATH        a directory of files
   oci-layout:PATH  images, in a directory that tools for images read
+  oci-archive:FILE the same in one tar
   docker://REGISTRY[/PREFIX]
                    images and charts, into a registry
   s3://BUCKET/PREFIX?layout=hf-snapshots|flat[&generation=NAME]
