@@ -63,7 +63,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("repair"))
     noise = random.Random(1)
     files = {f"part-{number}": noise.randbytes(MIB - 400) for number in range(6)}
-    with no_flushing(), mock.patch("bundle.packer.MIN_VOLUME", MIB):
+    with no_flushing(), mock.patch("bundle.medium.spread.MIN_VOLUME", MIB):
         bundle = site.packed(files, volume_size=int(2.2 * MIB))
         protect(site, bundle)
         yield site
