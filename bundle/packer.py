@@ -33,6 +33,11 @@ from bundle.packing.holdings import (
 )
 from bundle.packing.lineage import Lineage, trace
 from bundle.packing.listing import Listing, gather
+from bundle.packing.model_signatures import (
+    UNCHECKED,
+    ModelCheck,
+    with_model_signatures,
+)
 from bundle.packing.naming import spare_directory
 from bundle.packing.reading import Reading, Taken, required_ids
 from bundle.packing.report import (
@@ -72,6 +77,7 @@ class PackRequest:
     what ``state`` remembers. ``volume_size`` is in bytes; what takes more than
     ``media_size`` bytes is spread over several directories. ``far`` says what need
     not travel; ``fill`` is a want to answer with a bundle of the same release.
+    ``models`` says what the signatures of models are checked with.
     """
 
     sources: tuple[Source, ...]
@@ -91,6 +97,7 @@ class PackRequest:
     jobs: int = 2
     far: FarSide = UNKNOWN
     fill: Path | None = None
+    models: ModelCheck = UNCHECKED
 
 
 async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
@@ -112,6 +119,7 @@ async def pack(request: PackRequest, reporter: Reporter) -> PackReport:
     )
     kept = lineage.before.artifacts if request.add and lineage.before else ()
     listing = await gather(request.sources, {artifact.name for artifact in kept})
+    listing = await with_model_signatures(listing, request.models)
     if request.far != UNKNOWN:
         holdings = holdings.warned(_left_behind(kept, listing, holdings))
     for warning in (*signer.warnings, *holdings.warnings, *listing.warnings):

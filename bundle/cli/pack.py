@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bundle.cli.session import Session
     from bundle.packer import PackRequest
+    from bundle.packing.model_signatures import ModelCheck
     from bundle.source.base import Source
     from bundle.source.filter import ListOptions
 
@@ -77,7 +78,18 @@ def _request(options: argparse.Namespace, session: Session) -> PackRequest:
             overlap=options.overlap or 0,
         ),
         fill=_path(options.fill),
+        models=_model_check(options, session),
     )
+
+
+def _model_check(options: argparse.Namespace, session: Session) -> ModelCheck:
+    """Return what the signatures of models are checked with."""
+    from shutil import which
+
+    from bundle.packing.model_signatures import TOOL, ModelCheck
+
+    tool = which(TOOL, path=session.environment.get("PATH", ""))
+    return ModelCheck(tool, _path(options.model_key))
 
 
 def _sources(

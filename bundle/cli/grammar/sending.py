@@ -137,6 +137,9 @@ def _far_side(options: Variables) -> None:
     options.switch("--assume-delivered", "count what was sent to --dest as there")
     options.option("--overlap", "N", "send the last N releases again", reads=releases)
     options.option("--fill", "WANT", "carry what this want lacks of its release")
+    options.option(
+        "--model-key", "FILE", "a maker's public key: checks model.sig of models"
+    )
 
 
 def _diff(commands: Commands) -> None:
