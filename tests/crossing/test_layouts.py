@@ -1,115 +1,138 @@
-"""Every layout of a cache crosses, and every generation of the client loads it."""
+"""Real tools on both sides: what umoci makes and skopeo copies, layout to layout."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bundles import no_flushing
-from tests.caches import (
-    Layout,
-    Repository,
-    commit_of,
-    real_model,
-    repository,
-    small_model,
-)
-from tests.clients import HubClient
-from tests.crossing.gap import fill, open_gap
-from tests.crossing.generations import GENERATIONS, client_of
-from tests.crossing.loading import check_loads, check_nothing_private, check_scan
+from bundle.packing.holdings import FarSide
+from bundle.source.locate import parse_source
+from bundle.target.oci_archive import OciArchiveTarget
+from bundle.target.oci_layout import OciLayoutTarget
+from bundle.target.options import TargetOptions
+from tests.bundles import Site, no_flushing
+from tests.images import blobs_in, noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-KERNELS_SINCE = (1, 12)
-"""The first release that is known to keep kernels in its cache."""
+NEEDED = ("skopeo", "umoci")
+ABSENT = [name for name in NEEDED if shutil.which(name) is None]
 
-SMALL, OLD, REVIEWED = small_model(), small_model("of old"), small_model("under review")
-MODEL = repository(
-    SMALL,
-    older=[OLD, REVIEWED],
-    refs={"v1.0": commit_of(OLD), "refs/pr/1": commit_of(REVIEWED)},
-    absent=("adapter_config.json", "sub/dir/absent.json"),
-)
-REPOSITORIES = [
-    MODEL,
-    repository(SMALL, name="gpt2", refs={"refs/convert/parquet": commit_of(SMALL)}),
-    repository({"data/train.parquet": b"PAR1" * 99}, kind="hf-dataset", name="org/set"),
-    repository({"app.py": b"print()"}, kind="hf-space", name="org/space"),
-    repository({"build/k.py": b"pass"}, kind="hf-kernel", name="org/kernel"),
-]
-REAL = repository(
-    real_model(),
-    name="sentence-transformers/all-MiniLM-L6-v2",
-    older=[OLD],
-    refs={"refs/pr/1": commit_of(OLD)},
-    absent=("adapter_config.json",),
+pytestmark = pytest.mark.skipif(
+    bool(ABSENT), reason=f"not installed: {', '.join(ABSENT)} (tools/debian)"
 )
 
-COPIES = pytest.mark.parametrize("copy", [False, True], ids=["links", "copies"])
-LAYOUTS = pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.value)
-SCHEMES = pytest.mark.parametrize("scheme", ["hf-home", "hf-cache"])
 
-
-def known_to(client: HubClient) -> list[Repository]:
-    """Return the repositories of a kind that the client knows."""
-    version = tuple(map(int, client.version().split(".")[:2]))
-    return [
-        repo
-        for repo in REPOSITORIES
-        if repo.kind != "hf-kernel" or version >= KERNELS_SINCE
-    ]
-
-
-@pytest.fixture(scope="module", params=GENERATIONS)
-def client(request: pytest.FixtureRequest) -> Iterator[HubClient]:
-    """A client that is told each time which cache it has."""
-    with client_of(request.param) as client:
-        assert client.version().startswith(f"{request.param}.")
-        yield client
-
-
-@LAYOUTS
-@SCHEMES
-@COPIES
-def test_a_cache_crosses_and_loads(
-    tmp_path: Path, client: HubClient, layout: Layout, scheme: str, *, copy: bool
-) -> None:
-    gap = open_gap(tmp_path)
-    known = known_to(client)
-    fill(gap, known, layout)
-    pvc = gap.inside.home / "pvc"
+@pytest.fixture(autouse=True)
+def quick() -> Iterator[None]:
     with no_flushing():
-        result = gap.unpack(gap.pack(), f"{scheme}:{pvc}", copy=copy)
-    assert result["left"] == []
-    hub = pvc / "hub" if scheme == "hf-home" else pvc
-    for repo in known:
-        check_loads(client, repo, hub)
-    check_scan(client.scan(hub), *known)
-    check_nothing_private(pvc)
-    assert not copy or not [path for path in pvc.rglob("*") if path.is_symlink()]
+        yield
 
 
-@pytest.mark.parametrize(
-    ("layout", "scheme", "copy"),
-    [
-        pytest.param(Layout.CLASSIC, "hf-home", False, id="blobs to HF_HOME"),
-        pytest.param(Layout.SHARED, "hf-cache", False, id="two hops to HF_HUB_CACHE"),
-        pytest.param(Layout.PLAIN, "hf-home", True, id="files to copies in HF_HOME"),
-    ],
-)
-def test_the_real_model_crosses_and_loads(
-    tmp_path: Path, layout: Layout, scheme: str, *, copy: bool
+def run(home: Path, *words: object) -> str:
+    """Run a tool in ``home`` and return what it says."""
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=home,
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def skopeo(home: Path, *words: object) -> str:
+    return run(home, "skopeo", "--insecure-policy", *words)
+
+
+def digest(home: Path, place: str) -> str:
+    return skopeo(home, "inspect", "--format", "{{.Digest}}", place).strip()
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """A layout with two versions of an image that share a base, as umoci makes it."""
+    base, change = tmp_path / "base", tmp_path / "change"
+    for folder, seed in ((base, 1), (change, 2)):
+        folder.mkdir()
+        (folder / "data").write_bytes(noise(seed))
+    layout = tmp_path / "images"
+    run(tmp_path, "umoci", "init", "--layout", layout)
+    run(tmp_path, "umoci", "new", "--image", f"{layout}:base")
+    run(tmp_path, "umoci", "insert", "--image", f"{layout}:base", base, "/base")
+    for version in ("v1", "v2"):
+        (change / "version").write_text(version)
+        words = ("--image", f"{layout}:base", "--tag", version, change, f"/{version}")
+        run(tmp_path, "umoci", "insert", *words)
+    return layout
+
+
+def test_every_digest_is_equal(tmp_path: Path, images: Path) -> None:
+    site = Site(tmp_path)
+    bundle = site.bundle(parse_source(f"oci-layout:{images}"))
+    copy = tmp_path / "copy"
+    site.unpack(bundle, OciLayoutTarget(copy))
+    for tag in ("base", "v1", "v2"):
+        before = digest(tmp_path, f"oci:{images}:{tag}")
+        assert digest(tmp_path, f"oci:{copy}:images:{tag}") == before
+        skopeo(tmp_path, "copy", f"oci:{copy}:images:{tag}", f"oci:out:{tag}")
+        assert digest(tmp_path, f"oci:out:{tag}") == before
+    assert blobs_in(tmp_path / "out").keys() <= blobs_in(copy).keys()
+
+
+def test_the_second_version_carries_its_own_layer(tmp_path: Path, images: Path) -> None:
+    site = Site(tmp_path)
+    first = site.bundle(parse_source(f"oci-layout:{images}:v1"))
+    source = parse_source(f"oci-layout:{images}:v2")
+    report = site.pack(source, add=True, far=FarSide(base=first))
+    assert report.bundle is not None
+    site.unpack(first, OciLayoutTarget(tmp_path / "copy"))
+    site.unpack(report.bundle, OciLayoutTarget(tmp_path / "copy"))
+    assert report.new_bytes < len(noise(2)) + 4096
+    place = f"oci:{tmp_path / 'copy'}:images:v2"
+    assert digest(tmp_path, place) == digest(tmp_path, f"oci:{images}:v2")
+
+
+def test_an_archive_of_skopeo_crosses_to_an_archive(
+    tmp_path: Path, images: Path
 ) -> None:
-    gap = open_gap(tmp_path)
-    fill(gap, [REAL], layout)
-    pvc = gap.inside.home / "pvc"
-    gap.unpack(gap.pack(), f"{scheme}:{pvc}", copy=copy)
-    home, cache = (pvc, None) if scheme == "hf-home" else (None, pvc)
-    with HubClient(home=home, cache=cache) as client:
-        check_loads(client, REAL)
-        check_scan(client.scan(), REAL)
-    check_nothing_private(pvc)
+    skopeo(tmp_path, "copy", f"oci:{images}:v1", "oci-archive:in.tar:ghcr.io/a/app:v1")
+    site = Site(tmp_path)
+    bundle = site.bundle(parse_source(f"oci-archive:{tmp_path / 'in.tar'}"))
+    options = TargetOptions(staging=tmp_path / "work")
+    site.unpack(bundle, OciArchiveTarget(tmp_path / "out.tar", options))
+    place = "oci-archive:out.tar:ghcr.io/a/app:v1"
+    assert digest(tmp_path, place) == digest(tmp_path, f"oci:{images}:v1")
+
+
+def test_what_docker_saves_keeps_its_config(tmp_path: Path, images: Path) -> None:
+    skopeo(tmp_path, "copy", f"oci:{images}:v1", "docker-archive:in.tar:acme/app:v1")
+    site = Site(tmp_path)
+    bundle = site.bundle(parse_source(f"docker-archive:{tmp_path / 'in.tar'}"))
+    site.unpack(bundle, OciLayoutTarget(tmp_path / "copy"))
+    place = f"oci:{tmp_path / 'copy'}:docker.io/acme/app:v1"
+    configs = [
+        json.loads(skopeo(tmp_path, "inspect", "--config", one))
+        for one in (place, f"oci:{images}:v1")
+    ]
+    assert configs[0]["rootfs"] == configs[1]["rootfs"]
+
+
+def test_layers_that_are_not_compressed_share_what_is_in_them(
+    tmp_path: Path, images: Path
+) -> None:
+    sources = []
+    for tag in ("v1", "v2"):
+        place = f"docker-archive:{tag}.tar:acme/app:{tag}"
+        skopeo(tmp_path, "copy", f"oci:{images}:{tag}", place)
+        sources.append(parse_source(f"docker-archive:{tmp_path / tag}.tar"))
+    report = Site(tmp_path).pack(*sources)
+    assert report.new_bytes < len(noise(1)) + len(noise(2)) + 40_000
