@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from bundle.cli.networks import registry_options
+from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.errors import TargetError
 
@@ -23,9 +25,8 @@ def doctor(options: argparse.Namespace, session: Session) -> None:
         TargetError: some of it will not load.
     """
     from bundle.target.diagnosis import Severity
-    from bundle.target.doctor import diagnose
 
-    diagnosis = diagnose(options.target)
+    diagnosis = _diagnose(options, session)
     output = session.output
     _print_repositories(diagnosis, output)
     _print_findings(diagnosis, output)
@@ -48,6 +49,21 @@ def doctor(options: argparse.Namespace, session: Session) -> None:
             "will keep a client from loading",
             advice="mend what is called an error above",
         )
+
+
+def _diagnose(options: argparse.Namespace, session: Session) -> Diagnosis:
+    """Look at a directory or at a registry."""
+    if not options.target.startswith("docker://"):
+        from bundle.target.doctor import diagnose
+
+        return diagnose(options.target)
+    from bundle.oci.mapping import NameMap
+    from bundle.target import registry_doctor
+    from bundle.target.registry_place import RegistryPlace
+
+    place = RegistryPlace.parse(options.target, NameMap())
+    reached = registry_options(options, session, options.target)
+    return run(registry_doctor.diagnose(place, reached, write=options.write))
 
 
 def _print_repositories(diagnosis: Diagnosis, output: Output) -> None:

@@ -85,6 +85,9 @@ class Authority:
         self.basic = False
         """Whether the registry asked for a name and a password itself."""
 
+        self.way = "none"
+        """How it asked for a login so far: ``none``, ``basic`` or ``bearer``."""
+
     async def header(self, scopes: tuple[Scope, ...]) -> str | None:
         """Return the ``Authorization`` that is known to be wanted, or None."""
         if self.basic:
@@ -111,6 +114,7 @@ class Authority:
             known = await self.header(scopes)
             if known is not None and known != used:
                 return known
+            self.way = "bearer" if "bearer" in found else "basic"
             if "bearer" in found:
                 return await self._token(found["bearer"], scopes)
             if "basic" in found:

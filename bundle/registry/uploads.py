@@ -105,7 +105,7 @@ async def mount(repository: Repository, one: Descriptor) -> URL | None:
         upload = await _begin(repository, one, {"mount": one.digest, "from": other})
         if upload is None or other == repository.also[-1]:
             return upload
-        await _cancel(repository, one, upload)
+        await cancel(repository, one, upload)
     return await _begin(repository, one, {})
 
 
@@ -146,7 +146,7 @@ def onward(repository: Repository, request: Request, response: ClientResponse) -
     return url
 
 
-async def _cancel(repository: Repository, one: Descriptor, upload: URL | None) -> None:
+async def cancel(repository: Repository, one: Descriptor, upload: URL | None) -> None:
     """Give an upload up; a registry that cannot do that forgets it in time."""
     if upload is None:
         return
@@ -196,7 +196,7 @@ class _Upload:
         try:
             await pace.keep_trying(once, lambda: self._furthest)
         except BaseException:
-            await _cancel(self._repository, self._one, self._url)
+            await cancel(self._repository, self._one, self._url)
             raise
 
     async def _send(self) -> None:
@@ -263,7 +263,7 @@ class _Upload:
         arrived = await self._status()
         begun = self._outgoing.begun
         if arrived is None or not begun <= arrived <= begun + PIECE:
-            await _cancel(self._repository, self._one, self._url)
+            await cancel(self._repository, self._one, self._url)
             self._outgoing.restart()
             self._url = await _begin(self._repository, self._one, {})
             arrived = 0

@@ -194,11 +194,12 @@ def test_referrers_that_are_listed_already_stay_listed(case: Case) -> None:
     bundle = case.bundle()
     case.push(bundle)
     tag = f"sha256-{image.blob.hex}"
-    other = {"mediaType": "a/b", "digest": f"sha256:{'0' * 64}", "size": 1}
+    digest = f"sha256:{'0' * 64}"
+    other = {"mediaType": "a/b", "digest": digest, "size": 1}
     kind = "application/vnd.oci.image.index.v1+json"
     index = {"schemaVersion": 2, "mediaType": kind, "manifests": [other]}
     case.fake.put("superlinked/app", tag, kind, json.dumps(index).encode())
-    case.fake.manifests["superlinked/app", other["digest"]] = ("a/b", b"{}")
+    case.fake.manifests["superlinked/app", digest] = ("a/b", b"{}")
     case.layout.add(case.layout.artifact("application/x", b"signed", image))
     case.push()
     found = json.loads(case.fake.manifests["superlinked/app", tag][1])["manifests"]

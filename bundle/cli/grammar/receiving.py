@@ -56,3 +56,5 @@ def _doctor(commands: Commands) -> None:
         "doctor", "bundle.cli.doctor:doctor", "tell what a client will see", TARGETS
     )
     options.parser.add_argument("target", metavar="TARGET", help="see below")
+    options.switch("--write", "try what leaves nothing in a registry, not only read")
+    connecting(options)
