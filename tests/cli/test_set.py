@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bundle.source.declared import read_set, sources_of
+from bundle.source.options import SourceOptions
 from tests.images import Layout, noise
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.shell import Shell
 
 SET = """\
@@ -140,3 +141,10 @@ def test_a_set_without_a_stream_needs_one(sender: Shell, declared: Path) -> None
     del sender.variables["BUNDLE_STREAM"]
     ran = sender("set", "check", declared)
     assert (ran.code, "names no stream" in ran.err) == (2, True), ran.err
+
+
+def test_the_example_in_the_documents_is_one() -> None:
+    path = Path(__file__).parents[2] / "docs/set.example.toml"
+    found = read_set(path)
+    assert len(sources_of(found, path, SourceOptions())) == 8
+    assert found.stream == "models-prod"
