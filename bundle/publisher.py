@@ -157,7 +157,7 @@ async def _stage(placing: Placing, rows: NDArray[np.int64], reporter: Reporter) 
     if contents.all:
         sink = Staging(contents, placing.openers())
         try:
-            assembly = begin([], contents, sink, reporter)
+            assembly = await begin([], contents, sink, reporter)
             lost = await feed(assembly, placing.supply, rows)
         finally:
             sink.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bundle.digest import digest_of
 from bundle.errors import IntegrityError, MissingError, NotFoundError, TrustError
-from bundle.flow.crew import see_through
+from bundle.flow.crew import break_off, see_through
 from bundle.format import layout
 from bundle.format.approval import render
 from bundle.format.recipe import Recipe
@@ -88,7 +88,7 @@ async def relay(request: RelayRequest, reporter: Reporter) -> PackReport:
     try:
         reporter.started("relay", sum(sent.share.new_bytes))
         work = Forwarding(request.store.vault, sent.share, writer.volumes, reporter)
-        await see_through(work.run, work.stop)
+        await break_off(work.run, work.stop)
         manifest = await see_through(
             lambda: writer.commit(sent.payload, sent.signer), writer.stop
         )

@@ -218,7 +218,7 @@ async def _stage(run: _Run, needed: NDArray[np.int64]) -> None:
         with run.opened.volumes() as volumes:
             sink = Staging(contents, run.placing.openers())
             try:
-                assembly = begin(volumes, contents, sink, reporter)
+                assembly = await begin(volumes, contents, sink, reporter)
                 lost = await feed(assembly, run.supply, needed)
                 if lost:
                     raise run.desk.refuse(run.opened, (), lost)

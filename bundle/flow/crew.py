@@ -60,6 +60,28 @@ async def work(
         raise errors[0]
 
 
+async def break_off(
+    function: Callable[[], _Result], stop: Callable[[], None]
+) -> _Result:
+    """Run ``function`` on a thread, and never leave before it has ended.
+
+    When the task is cancelled, ``stop`` is called, which makes the function raise
+    soon. Whatever became of it, the task is cancelled then: what it did counts for
+    nothing without what was to come.
+    """
+    cancelled = False
+
+    def stopping() -> None:
+        nonlocal cancelled
+        cancelled = True
+        stop()
+
+    result = await see_through(function, stopping)
+    if cancelled:
+        raise asyncio.CancelledError
+    return result
+
+
 async def see_through(
     function: Callable[[], _Result], stop: Callable[[], None]
 ) -> _Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundle.flow.crew import work
+from bundle.flow.crew import break_off, work
 from bundle.unpacking.stream import FrameStream
 from bundle.unpacking.worker import Assembly, UnpackWorker
 
@@ -37,14 +37,14 @@ async def assemble(
         TargetError: the sink cannot take it.
     """
     try:
-        assembly = begin(volumes, contents, sink, reporter, watch)
+        assembly = await begin(volumes, contents, sink, reporter, watch)
         await read_frames(assembly, jobs)
     finally:
         sink.close()
     return assembly
 
 
-def begin(
+async def begin(
     volumes: Sequence[ShardedFile],
     contents: Contents,
     sink: Sink,
@@ -61,7 +61,7 @@ def begin(
     """
     contents.settle()
     assembly = Assembly(FrameStream(volumes, watch), contents, sink, reporter)
-    assembly.begin()
+    await break_off(assembly.begin, assembly.stop)
     return assembly
 
 

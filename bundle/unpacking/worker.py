@@ -17,7 +17,7 @@ from blake3 import blake3
 from bundle.codec.codec import Decoder
 from bundle.errors import IntegrityError, MissingError
 from bundle.flow.pages import pages
-from bundle.flow.turnstile import Turnstile
+from bundle.flow.turnstile import Halted, Turnstile
 from bundle.format.recipe import SegmentKind
 from bundle.limits import MAX_FRAME_PLAIN
 from bundle.unpacking.stream import BUFFER
@@ -86,6 +86,7 @@ class Assembly:
     hashing: Turnstile = field(default_factory=Turnstile)
     _chains: dict[int, Chain] = field(default_factory=dict)
     _done: set[int] = field(default_factory=set)
+    _stopped: bool = False
     _claimed: np.ndarray = field(init=False)
     _written: np.ndarray = field(init=False)
 
@@ -98,9 +99,20 @@ class Assembly:
         """Every place where workers wait for one another."""
         return self.reading, self.hashing
 
+    def stop(self) -> None:
+        """Make ``begin``, on its thread, raise before the next content."""
+        self._stopped = True
+
     def begin(self) -> None:
-        """Write the literals, and conclude what needs no chunk at all."""
+        """Write the literals, and conclude what needs no chunk at all.
+
+        Raises:
+            Halted: it was stopped.
+            TargetError: the sink cannot take it.
+        """
         for content in self.contents.all:
+            if self._stopped:
+                raise Halted
             if not content.size:
                 self.sink.write(content, 0, b"")
             offset, whole = 0, True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from bundle.errors import SourceError
-from bundle.flow.crew import see_through, work
+from bundle.flow.crew import break_off, see_through, work
 from bundle.flow.turnstile import Turnstile
 
 
@@ -232,3 +232,23 @@ async def test_a_thread_that_comes_to_its_end_all_the_same_has_done_its_work() -
         await begun.wait()
         task.cancel()
     assert task.result() == "done"
+
+
+async def test_work_that_is_broken_off_is_cancelled_whatever_it_did() -> None:
+    begun, stopped = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def work_on() -> str:
+        loop.call_soon_threadsafe(begun.set)
+        stopped.wait()
+        return "done"
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(break_off(work_on, stopped.set))
+        await begun.wait()
+        task.cancel()
+    assert task.cancelled()
+
+
+async def test_work_that_is_not_broken_off_returns() -> None:
+    assert await break_off(lambda: 42, _never) == 42
