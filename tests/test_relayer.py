@@ -25,6 +25,7 @@ from bundle.store.local import LocalStore
 from bundle.wire import write_moment
 from tests.bundles import PACKER, STREAM, Site, no_flushing, snapshot, write_tree
 from tests.deltas import Medium, Stream
+from tests.meddling import Cancelling, When
 from tests.trust.ceremony import NOW, founded, key
 
 if TYPE_CHECKING:
@@ -280,6 +281,22 @@ def test_a_full_medium_leaves_nothing(
         second.relay()
     assert not any((second.path / "next").iterdir())
     monkeypatch.undo()
+    assert second.bundle().path.name.endswith("-relay-1")
+
+
+@pytest.mark.parametrize("event", ["started", "advanced 1"])
+def test_one_that_is_cancelled_leaves_nothing(second: Second, event: str) -> None:
+    second.packed(FILES)
+    request = RelayRequest(
+        store=second.store,
+        stream=STREAM,
+        out=second.path / "next",
+        key=second.keys,
+        clock=lambda: second.site.now,
+    )
+    cancelling = Cancelling()
+    assert cancelling.run(relay(request, When(event, cancelling.now)))
+    assert not any((second.path / "next").iterdir())
     assert second.bundle().path.name.endswith("-relay-1")
 
 
