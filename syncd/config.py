@@ -18,6 +18,7 @@ from msgspec import Meta
 from bundle.errors import FormatError
 from bundle.paths import check_slug
 from bundle.settings import read_settings
+from bundle.trust.terms import Policy
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -179,6 +180,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     strict: bool = False
     """Refuse what has expired."""
+
+    trust: Policy | None = None
+    """What is taken, of all that is rightly signed; without it, what ``trust.toml`` in
+    the state says, if that is there."""
 
     def __post_init__(self) -> None:
         _check_absolute("state", self.state)
