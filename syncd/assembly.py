@@ -78,6 +78,7 @@ def assembled(
                 state=Path(config.state),
                 site=config.site,
                 strict=config.strict,
+                policy=config.trust,
                 signatures=(Path(config.state) / "approvals",),
             ),
             survey=Survey(
