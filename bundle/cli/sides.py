@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bundle.trust.chain import Trust
     from bundle.trust.roles import Roles
 
-_TARGET: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|docker):")
+_TARGET: Final = re.compile(r"(hf-home|hf-cache|tree|oci-layout|oci-archive|docker):")
 
 
 @dataclass(frozen=True, slots=True)
