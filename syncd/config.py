@@ -18,7 +18,7 @@ from msgspec import Meta
 from bundle.errors import FormatError
 from bundle.paths import check_slug
 from bundle.settings import read_settings
-from bundle.trust.terms import Policy
+from bundle.trust.terms import Policy  # noqa: TC001 - msgspec reads the annotation
 
 Seconds = Annotated[int, Meta(ge=1, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]

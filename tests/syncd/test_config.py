@@ -84,3 +84,13 @@ def test_a_target_selects_by_kind_and_name(
 ) -> None:
     target = TargetSettings("pvc", "tree:/x", artifacts=patterns)
     assert target.selects("hf-model", "org/small") is selected
+
+
+def test_terms_are_inside_where_they_are_not_in_the_state() -> None:
+    assert read_config(LEAST.encode(), "syncd.toml").trust is None
+    stream = f'[trust]\ngaps = "refuse"\n[[trust.stream]]\nid = "{"ab" * 16}"\n'
+    config = read_config((LEAST + stream).encode(), "syncd.toml")
+    assert config.trust is not None
+    assert config.trust.gaps_of("ab" * 16) == "refuse"
+    with pytest.raises(UsageError, match=r"syncd\.toml:10: trust: jump is 1 to"):
+        read_config((LEAST + "\n[trust]\njump = 0\n").encode(), "syncd.toml")
