@@ -14,8 +14,9 @@ TEXT = st.text(max_size=12)
 SCALARS = st.none() | st.booleans() | st.integers() | TEXT
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(TEXT, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
