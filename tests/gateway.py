@@ -82,8 +82,8 @@ class Gateway:
     http: str
     https: str
     authority: Path
-    access_key: str = "test-access-key"
-    secret_key: str = "test-secret-key"  # noqa: S105 - opens nothing
+    access_key: str = "test"
+    secret_key: str = "test"  # noqa: S105 - opens nothing
 
     @property
     def environment(self) -> dict[str, str]:

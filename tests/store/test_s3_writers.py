@@ -21,6 +21,7 @@ from tests.store.suite import commit
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
+    from typing import Any
 
     from bundle.store.base import Committed
     from bundle.store.s3 import S3Store
@@ -32,7 +33,7 @@ OTHER = [chunk(number) for number in (3, 4, 5)]
 SPARE = [chunk(number) for number in range(6, 12)]
 
 
-async def at_once(work: Callable[..., object], *given: object, **more: object) -> object:
+async def at_once(work: Callable[..., object], *given: Any, **more: Any) -> object:  # noqa: ANN401
     """Do here what is meant for a thread: nothing but requests is waited for."""
     return work(*given, **more)
 
@@ -133,7 +134,7 @@ class Race:
         return {one.digest: one for one in found}
 
 
-PAIRS = [
+PAIRS: list[tuple[Work, Work]] = [
     *itertools.permutations([add_sharing, collect, rebuild], 2),
     (collect, collect),
     (add_sharing, add_the_old_one_again),
