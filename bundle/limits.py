@@ -224,3 +224,6 @@ MAX_MARKER: Final = 64 * MIB
 
 MAX_KEPT_RECIPE: Final = 256 * MIB
 """Bytes of a recipe that is kept in a bucket too: about 6 TiB of weights."""
+
+MAX_MIRROR_NOTES: Final = 1 * GIB
+"""Bytes of what is noted of objects that were fetched: 10 million of them."""

@@ -240,7 +240,7 @@ class _Conversation:
             raise _CutError
         if fault in _BEFORE:
             await self._swallow(head, 1.0)
-            await self._refuse(fault)
+            await self._refuse(fault, empty=head.startswith(b"HEAD "))
             return True
         return await self._forward(head, fault, part)
 
@@ -264,8 +264,8 @@ class _Conversation:
                     pass
             if fault is Fault.CUT_ANSWER:
                 raise _CutError
-            await self._refuse(fault)
-            return True
+            await self._refuse(fault, empty=head.startswith(b"HEAD "))
+            return not _CLOSE.search(answer)
         part = part if fault is Fault.TRUNCATE else 1
         await self._answer(reader, answer, part, empty=empty)
         return not _CLOSE.search(answer)
@@ -291,13 +291,13 @@ class _Conversation:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def _refuse(self, fault: Fault) -> None:
+    async def _refuse(self, fault: Fault, *, empty: bool) -> None:
         status, reason, code = _STATUS[fault]
         body = f"<Error><Code>{code}</Code><Message>by seed</Message></Error>".encode()
         await self._send(
             f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/xml\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
-            + body
+            + (b"" if empty else body)
         )
 
     async def _swallow(self, head: bytes, part: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli.networks import registry_options
+from bundle.cli.networks import bucket_connection, registry_options
 from bundle.cli.session import run
 from bundle.cli.units import count_text, revision_text
 from bundle.errors import UsageError
@@ -40,6 +40,7 @@ def check(options: argparse.Namespace, session: Session) -> None:
         listing=ListOptions(tuple(options.include), tuple(options.exclude)),
         platforms=tuple(options.platform),
         environment=session.environment,
+        s3=bucket_connection(options, session),
         registry=registry_options(options, session, *registries_of(declared)),
     )
     sources = sources_of(declared, path, reading)

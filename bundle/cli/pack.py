@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.cli.networks import registry_options
+from bundle.cli.networks import bucket_connection, registry_options
 from bundle.cli.session import run
 from bundle.cli.units import count_text
 from bundle.cli.values import default_volume
@@ -110,6 +110,7 @@ def _sources(
         listing=listing,
         platforms=tuple(options.platform),
         environment=session.environment,
+        s3=bucket_connection(options, session),
         registry=registry_options(
             options, session, *options.sources, *registries_of(declared)
         ),

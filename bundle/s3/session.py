@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
+from botocore.parsers import ResponseParserError
 
 from bundle.s3.failures import Doing, s3_errors
 
@@ -59,7 +60,31 @@ async def connect(connection: Connection, connections: int) -> AsyncIterator[Any
                     **_credentials(environment),
                 )
             )
+            events = client.meta.events
+            events.register_first("before-parse.s3", _refuse_page)
+            if not connection.is_aws:
+                events.register("before-call.s3", _stay)
         yield client
+
+
+def _refuse_page(response_dict: Mapping[str, Any], **_: object) -> None:
+    """Refuse a web page that says that all is well, before it counts as an error.
+
+    Raises:
+        ResponseParserError: it is one.
+    """
+    body = response_dict.get("body")
+    # The library makes 500 of a 200 that it cannot read, to try it again; what sits
+    # before a server and cannot reach it says 502, 503 or 504.
+    if response_dict.get("status_code") in (200, 500) and isinstance(body, bytes):
+        start = body[:64].lstrip().lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            raise ResponseParserError("a web page")
+
+
+def _stay(params: Mapping[str, Any], **_: object) -> None:
+    """Follow no redirect: where an endpoint is named, nobody else is asked."""
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 def _config(connection: Connection, connections: int) -> AioConfig:

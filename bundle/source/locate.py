@@ -8,6 +8,7 @@
     docker-archive:FILE                     what docker save wrote
     chart:FILE.tgz                          a chart of Helm
     docker://REGISTRY/REPO[:TAG|@DIGEST]    an image in a registry, pulled first
+    s3://BUCKET/PREFIX?layout=LAYOUT        what a bucket holds, fetched first
     oci://REGISTRY/REPO:VERSION             a chart in a registry, pulled first
 
 Names of datasets, spaces and kernels start with ``datasets/`` and so on. PATH of
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 _ADVICE: Final = (
     "write hf-cache:PATH[#org/name[@revision]], hf://org/name, tree:PATH, "
     "oci-layout:PATH[:TAG], oci-archive:FILE, docker-archive:FILE, chart:FILE, "
-    "docker://REGISTRY/REPO[:TAG|@DIGEST] or oci://REGISTRY/REPO:VERSION"
+    "docker://REGISTRY/REPO[:TAG|@DIGEST], oci://REGISTRY/REPO:VERSION or "
+    "s3://BUCKET/PREFIX?layout=LAYOUT"
 )
 
 
@@ -134,6 +136,18 @@ def _registry(text: str, rest: str, options: SourceOptions) -> Source:
     return RegistrySource(reference, location=text, options=options)
 
 
+def _s3(text: str, rest: str, options: SourceOptions) -> Source:
+    del rest
+    try:
+        from bundle.source.s3 import s3_source  # noqa: PLC0415 - aiobotocore
+    except ImportError as error:
+        raise UsageError(
+            f"s3:// needs the package aiobotocore: {error}",
+            advice="install bundle-syncd[s3]",
+        ) from None
+    return s3_source(text, options)
+
+
 _SCHEMES: Final[dict[str, Maker]] = {
     "hf://": _hub,
     "hf-cache:": _cache,
@@ -143,6 +157,7 @@ _SCHEMES: Final[dict[str, Maker]] = {
     "docker-archive:": _docker_archive,
     "chart:": _chart,
     "docker://": _registry,
+    "s3://": _s3,
     "oci://": _registry,
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bundle.cli.grammar.networks import connecting
+from bundle.cli.grammar.networks import buckets, connecting
 from bundle.cli.grammar.shared import a_bundle, reading, state
 from bundle.cli.values import platform, slug
 
@@ -39,6 +39,7 @@ def _check(commands: Commands) -> None:
         reads=platform,
     )
     connecting(options)
+    buckets(options)
     state(options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bundle.cli.grammar.networks import connecting
+from bundle.cli.grammar.networks import buckets, connecting
 from bundle.cli.grammar.shared import state
 from bundle.cli.values import (
     days,
@@ -34,6 +34,8 @@ SOURCE:
   chart:FILE.tgz                  a chart of Helm
   docker://REGISTRY/REPO[:TAG|@DIGEST]
                                   an image from a registry; oci:// for a chart
+  s3://BUCKET/PREFIX?layout=hf-snapshots|flat
+                                  what a bucket holds
 
 example:
   bundle pack hf-cache:/data/hf --out /media/usb --stream models-prod --key keys"""
@@ -81,6 +83,7 @@ def _pack(commands: Commands) -> None:
     options.several("--include", "GLOB", "only what matches, on artifact/path")
     options.several("--exclude", "GLOB", "not what matches, on artifact/path")
     connecting(options)
+    buckets(options)
     _media(options)
     _far_side(options)
     options.switch("--keep-going", "pack the rest when a source is damaged")
