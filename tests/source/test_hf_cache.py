@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bundle.errors import SourceError
+from bundle.source.base import Extent
 from bundle.source.filter import ListOptions
 from bundle.source.hf_cache import HfCacheSource, find_repositories
 from bundle.source.hf_names import parse_selector
@@ -56,7 +57,8 @@ async def listed(
 
 
 def bytes_of(file: SourceFile) -> bytes:
-    return file.content if isinstance(file.content, bytes) else read(file.content)
+    assert not isinstance(file.content, Extent)
+    return read(file.content)
 
 
 def contents(artifact: SourceArtifact) -> dict[str, bytes]:
