@@ -115,7 +115,13 @@ def _pieces(
     before: Before | None,
 ) -> Iterator[tuple[bytes, ...] | None]:
     """Yield what each part of the document may be; None for what is not known."""
-    yield (_text([*_summary(release, digest, signers), "", *_artifacts(release), ""]),)
+    # Who signed is told by whoever wrote the document; others may have signed since.
+    together = [*signers]
+    rest = ["", *_artifacts(release), ""]
+    yield tuple(
+        _text([*_summary(release, digest, some), *rest])
+        for some in (together, *([one] for one in together))
+    )
     if before is None:
         yield None
     else:

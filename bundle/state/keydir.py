@@ -235,6 +235,7 @@ def _warnings(path: Path, role: Role) -> list[str]:
             warnings.append(f"{path}: others can read this key; chmod 600 it")
     if role.threshold > 1:
         warnings.append(
-            f"the {role.name} role asks for {role.threshold} signatures, this is one"
+            f"the {role.name} role asks for {role.threshold} signatures, this is one: "
+            "others add theirs with 'bundle sign'"
         )
     return warnings

@@ -86,7 +86,10 @@ class Trust:
         parsed = envelope.parse(data, limit=MAX_ENVELOPE)
         verification = _check(parsed, self.roles.role(PACKER))
         if not verification.verified and RELAY in self.roles.by_name:
-            verification = _check(parsed, self.roles.role(RELAY))
+            relayed = _check(parsed, self.roles.role(RELAY))
+            # Where neither is enough, what got further says what is missing.
+            if relayed.verified or len(relayed.signed) > len(verification.signed):
+                verification = relayed
         envelope.require(verification, parsed, envelope.MANIFEST_TYPE)
         return envelope.Verified(parsed.payload, verification)
 

@@ -121,6 +121,29 @@ def sign(payload: bytes, payload_type: str, signers: Iterable[PrivateKey]) -> by
     )
 
 
+def with_signature(envelope: Envelope, signer: PrivateKey) -> bytes:
+    """Return ``envelope`` with one more signature; what it says stays the same.
+
+    Raises:
+        ValueError: that would be more than a reader takes.
+    """
+    raw = signer.sign(pae(envelope.payload_type, envelope.payload))
+    signatures = {one.keyid: one.raw for one in envelope.signatures}
+    signatures[signer.public.keyid] = raw
+    if len(signatures) > MAX_SIGNATURES:
+        raise ValueError(f"an envelope has at most {MAX_SIGNATURES} signatures")
+    return write_json(
+        _Envelope(
+            payload=_to_base64(envelope.payload),
+            payload_type=envelope.payload_type,
+            signatures=[
+                _Signature(keyid, _to_base64(raw))
+                for keyid, raw in sorted(signatures.items())
+            ],
+        )
+    )
+
+
 def parse(data: bytes, *, limit: int) -> Envelope:
     """Read an envelope of at most ``limit`` bytes without believing it.
 

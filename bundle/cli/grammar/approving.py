@@ -1,4 +1,4 @@
-"""``approve``: a second person says yes."""
+"""``sign`` and ``approve``: others than the one who packed say yes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,25 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Add it."""
+    """Add them."""
+    _sign(commands)
+    _approve(commands)
+
+
+def _sign(commands: Commands) -> None:
+    options = commands.command(
+        "sign",
+        "bundle.cli.sign:sign",
+        "add a packer's signature, where one is not enough",
+    )
+    bundles(options)
+    options.option(
+        "--key", "DIR", "the packer's or relay's key, or its directory", required=True
+    )
+    reading(options)
+
+
+def _approve(commands: Commands) -> None:
     options = commands.command(
         "approve",
         "bundle.cli.approve:approve",
