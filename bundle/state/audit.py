@@ -113,10 +113,10 @@ def verify(state: Path, head: str | None = None) -> Audited:
     path = state / NAME
     prev, seq, unfinished, seen = GENESIS, 0, 0, head in (None, GENESIS)
     for line in _lines(path):
-        if not line.endswith(b"\n"):
+        if not line.endswith(b"\n") and len(line) <= MAX_AUDIT_LINE:
             unfinished = len(line)
             break
-        entry = _read(line[:-1], path)
+        entry = _read(line.removesuffix(b"\n"), path)
         if entry.seq != seq + 1 or entry.prev != prev:
             raise IntegrityError(
                 f"{path}: line {seq + 1} does not follow the one before it",

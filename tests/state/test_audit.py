@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -115,12 +116,27 @@ def test_nothing_is_added_to_a_last_line_that_is_damaged(state: Path) -> None:
 
 
 def test_a_line_over_the_bound(state: Path) -> None:
-    write(state, [*lines(state), b" " * MAX_AUDIT_LINE + b"\n"])
-    with pytest.raises(IntegrityError, match="damaged"):
-        audit.verify(state)
+    good = lines(state)
+    write(state, [*good, b" " * MAX_AUDIT_LINE])
+    assert audit.verify(state).unfinished == MAX_AUDIT_LINE
+    for over in (b" " * (MAX_AUDIT_LINE + 1), b" " * (MAX_AUDIT_LINE + 1) + b"\n"):
+        write(state, [*good, over])
+        with pytest.raises(IntegrityError, match="over 65536"):
+            audit.verify(state)
     write(state, [b" " * (3 * MAX_AUDIT_LINE)])
     with pytest.raises(IntegrityError, match="its end has no line"):
         audit.append(state, "published", NOW)
+
+
+def test_several_that_write_at_once(tmp_path: Path) -> None:
+    def write_some(number: int) -> None:
+        for _ in range(20):
+            audit.append(tmp_path, "published", NOW, number=number)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(write_some, number) for number in range(4)]:
+            done.result()
+    assert audit.verify(tmp_path).entries == 80
 
 
 def test_what_is_long_is_cut(tmp_path: Path) -> None:
