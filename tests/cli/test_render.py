@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from tests.caches import repository, write_cache
 from tests.images import Layout, tar
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.shell import Shell
 
 CHART = {
@@ -88,3 +87,41 @@ def test_a_bundle_of_trees_has_nothing_to_render(
     ran = receiver("render", packed, "--registry", "r.example.com", "--to", to)
     assert (ran.code, "nothing to render" in ran.err) == (2, True)
     assert not to.exists()
+
+
+def pack_chart(sender: Shell, values: bytes, *more: object) -> Path:
+    chart = {**CHART, "sie/values.yaml": values}
+    (sender.home / "sie.tgz").write_bytes(gzip.compress(tar(chart)))
+    ran = sender.ok("pack", f"chart:{sender.home / 'sie.tgz'}", *more, "--json")
+    return Path(ran.result["bundle"])
+
+
+VALUES = {
+    "no image of the release": (b"image: quay.io/a/b:v1\n", "name no image"),
+    "no YAML": (b"a: [1", "is not YAML"),
+}
+
+
+@pytest.mark.parametrize(("values", "said"), VALUES.values(), ids=VALUES.keys())
+def test_a_chart_without_values_for_it_is_said(
+    sender: Shell, receiver: Shell, values: bytes, said: str
+) -> None:
+    bundle = pack_chart(sender, values)
+    to = sender.home / "cluster"
+    ran = receiver("render", bundle, "--registry", "r.example.com", "--to", to)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+
+
+def test_a_chart_that_an_earlier_bundle_carried_is_said(
+    sender: Shell, receiver: Shell
+) -> None:
+    pack_chart(sender, b"image: {repository: ghcr.io/acme/app, tag: v1}")
+    layout = Layout()
+    layout.image("ghcr.io/acme/app:v1", 1)
+    layout.write(sender.home / "images")
+    ran = sender.ok("pack", f"oci-layout:{sender.home / 'images'}", "--add", "--json")
+    to = sender.home / "cluster"
+    words = ("--registry", "r.example.com", "--to", to)
+    ran = receiver.ok("render", ran.result["bundle"], *words)
+    assert "sie:1.0.0: no values for it: the chart is not carried here" in ran.err
+    assert (to / "helm/values-offline.yaml").is_file()

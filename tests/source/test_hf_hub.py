@@ -251,3 +251,21 @@ async def test_without_the_library_the_extra_is_named(
     with pytest.raises(UsageError, match="huggingface_hub") as caught:
         await download("hf://gpt2")
     assert "[hf]" in caught.value.advice
+
+
+async def test_what_is_current_is_known_without_a_download(
+    download: Downloads, tmp_path: Path
+) -> None:
+    artifact = await download("hf://gpt2")
+    environment = {**download.environment, "HF_HUB_CACHE": str(tmp_path / "other")}
+    source = parse_source("hf://gpt2", SourceOptions(environment=environment))
+    (found,) = await source.resolve()
+    assert (found.kind, found.name) == ("hf-model", "gpt2")
+    assert found.revision == artifact.revision
+    assert not (tmp_path / "other").exists()
+
+
+async def test_what_is_not_there_is_not_current(download: Downloads) -> None:
+    options = SourceOptions(environment=download.environment)
+    with pytest.raises(SourceError, match="no such repository"):
+        await parse_source("hf://org/absent", options).resolve()

@@ -348,3 +348,19 @@ def test_what_is_not_wanted_is_not_asked_for(fake: Fake, tmp_path: Path) -> None
 def test_a_text_that_names_no_image_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_source(text)
+
+
+def test_what_is_current_is_known_by_its_manifest_alone(
+    fake: Fake, layout: Layout, tmp_path: Path
+) -> None:
+    one = layout.image(layout.layer({"a": noise(9000)}))
+    offer(fake, layout, ("v1", one))
+    fake.blobs.clear()
+    options = SourceOptions(registry=fake.options(tmp_path))
+    source = parse_source(f"docker://{fake.host}/{NAME}:v1", options)
+    (found,) = asyncio.run(source.resolve())
+    assert (found.kind, found.revision) == ("oci-image", one.digest)
+    assert found.name == f"{fake.host}/{NAME}:v1"
+    absent = parse_source(f"docker://{fake.host}/{NAME}:v9", options)
+    with pytest.raises(SourceError):
+        asyncio.run(absent.resolve())
