@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from bundle.cli.networks import registry_options
+from bundle.cli.networks import BUCKETS, bucket_connection, registry_options
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
 from bundle.errors import TargetError
@@ -52,7 +52,9 @@ def doctor(options: argparse.Namespace, session: Session) -> None:
 
 
 def _diagnose(options: argparse.Namespace, session: Session) -> Diagnosis:
-    """Look at a directory or at a registry."""
+    """Look at a directory, at a registry or at a bucket."""
+    if options.target.startswith(BUCKETS):
+        return _diagnose_bucket(options, session)
     if not options.target.startswith("docker://"):
         from bundle.target.doctor import diagnose
 
@@ -64,6 +66,16 @@ def _diagnose(options: argparse.Namespace, session: Session) -> Diagnosis:
     place = RegistryPlace.parse(options.target, NameMap())
     reached = registry_options(options, session, options.target)
     return run(registry_doctor.diagnose(place, reached, write=options.write))
+
+
+def _diagnose_bucket(options: argparse.Namespace, session: Session) -> Diagnosis:
+    from bundle.target import s3_doctor
+    from bundle.target.options import TargetOptions
+    from bundle.target.s3 import s3_target
+
+    connection = bucket_connection(options, session)
+    target = s3_target(options.target, TargetOptions(s3=connection))
+    return run(s3_doctor.diagnose(target, connection))
 
 
 def _print_repositories(diagnosis: Diagnosis, output: Output) -> None:

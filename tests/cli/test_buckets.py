@@ -131,3 +131,53 @@ def test_a_tree_needs_the_flat_layout(
     uploader.ok("unpack", packed, "--to", f"s3://{bucket.name}?layout=flat")
     assert bucket.read("manuals/empty") == b""
     assert len(bucket.read("manuals/figure.png")) == 200_000
+
+
+def test_the_doctor_says_what_readers_see_and_what_the_endpoint_does(
+    sender: Shell, uploader: Shell, bucket: Bucket
+) -> None:
+    target = f"s3://{bucket.name}/w?layout=hf-snapshots"
+    ran = uploader.ok("doctor", target, "--json")
+    [warning, *tried] = ran.of("finding")
+    assert "has no marker" in warning["message"]
+    assert [one["message"] for one in tried] == [
+        "refuses to overwrite an object where it is asked to",
+        "ignores Content-MD5: only reading tells damage on the way",
+        "copies parts of objects: of a large file the changed parts are sent",
+        "takes parts from 5 MiB on, as S3 does",
+    ]
+    assert bucket.keys() == []
+    repo = repository(FILES)
+    uploader.ok("unpack", pack(sender, repo), "--to", target)
+    ran = uploader.ok("doctor", target, "--json")
+    [revision] = ran.of("revision")
+    assert (revision["name"], revision["refs"]) == ("org/model", ["main"])
+    assert revision["commit"] == repo.refs["main"]
+    assert {one["severity"] for one in ran.of("finding")} == {"note"}
+    assert ran.result["variables"][1] == {
+        "name": "SIE_CLUSTER_CACHE",
+        "value": f"s3://{bucket.name}/w",
+        "reason": "SIE copies models from there into HF_HOME/hub",
+    }
+    for key in bucket.keys("w/models--org--model/snapshots/"):
+        bucket.client.delete_object(Bucket=bucket.name, Key=key)
+    ran = uploader("doctor", target, "--json")
+    assert ran.code == 14
+    assert "which is not here" in ran.of("finding")[0]["message"]
+    flat = f"s3://{bucket.name}/f?layout=flat"
+    uploader.ok("unpack", sender.home / "out/docs-000001", "--to", flat)
+    assert len(uploader.ok("doctor", flat, "--json").of("revision")) == 1
+    assert uploader("doctor", f"s3://{bucket.name}").code == 2
+
+
+def test_a_bucket_is_packed_again(
+    sender: Shell, uploader: Shell, bucket: Bucket
+) -> None:
+    target = f"s3://{bucket.name}/w?layout=flat"
+    uploader.ok("unpack", pack(sender, repository(FILES)), "--to", target)
+    sender.variables |= uploader.variables
+    out = sender.home / "again"
+    ran = sender.ok("pack", target, "--json", "--stream", "again", "--out", out)
+    [artifact] = ran.of("artifact")
+    assert (artifact["kind"], artifact["name"]) == ("hf-model", "org/model")
+    assert artifact["revision"] == repository(FILES).refs["main"]

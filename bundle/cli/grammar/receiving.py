@@ -58,3 +58,4 @@ def _doctor(commands: Commands) -> None:
     options.parser.add_argument("target", metavar="TARGET", help="see below")
     options.switch("--write", "try what leaves nothing in a registry, not only read")
     connecting(options)
+    buckets(options)
