@@ -17,8 +17,9 @@ from bundle.errors import BundleError
 from bundle.store.base import Retention
 from bundle.target.options import TargetOptions
 from syncd.catalogue import Catalogue
+from syncd.inbox import Inbox
 from syncd.intake import Received, Receiving, receive
-from syncd.phases import REMOVABLE, Event, Need
+from syncd.phases import REMOVABLE, Event, Need, Phase
 from syncd.plan import (
     Acknowledge,
     Collect,
@@ -74,10 +75,12 @@ class Daemon:
     told: Callable[[], None] = lambda: None
     doing: dict[Key, Progress] = field(default_factory=dict)
     catalogue: Catalogue = field(init=False)
+    inbox: Inbox = field(init=False)
     _devices: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.catalogue = Catalogue(self.store)
+        self.inbox = Inbox.below(Path(self.config.state))
 
     async def run(self, stop: asyncio.Event, round_ended: Callable[[], None]) -> None:
         """Go on until ``stop`` is set; what is being done then is finished first.
@@ -162,11 +165,19 @@ class Daemon:
             if known.get(directory) != (finding.bundle, finding.stamp):
                 self.journal.appeared(finding.bundle, directory, finding.stamp, now)
                 self._tell("seen", directory=directory, bundle=finding.bundle)
+        await self._tidy()
         for directory in known.keys() - found.keys():
             if not await asyncio.to_thread(_has_bundle, directory):
                 self.journal.vanished(directory)
                 self._tell("gone", directory=directory, bundle=known[directory][0])
         return again
+
+    async def _tidy(self) -> None:
+        """Remove what was pushed and is in the store now."""
+        for arrival in self.journal.arrivals():
+            if arrival.phase is Phase.INGESTED:
+                for place in filter(self.inbox.has, arrival.places):
+                    await asyncio.to_thread(self.inbox.remove, place)
 
     async def _answer(self) -> None:
         """Do what operators asked for; what makes no sense is told and struck out."""

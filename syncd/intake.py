@@ -156,24 +156,29 @@ async def _without_base(
     volumes: frozenset[str],
 ) -> Received:
     """Say which chunks are lacking, in a want for whoever packs."""
-    want = await _lacking(opened, using.store)
+    want = await lacking(opened, using.store)
     stream = opened.release.stream.name
     path = using.wants / want_name(
         using.trust.site or "default", stream, opened.release.seq
     )
     await asyncio.to_thread(make_directory, path.parent)
     await asyncio.to_thread(write_file, path, want.serialize())
-    lacking = Verdict(
+    said = Verdict(
         Event.LACKING,
         f"the store lacks what this bundle builds on: {error}",
         f"carry {path} to the sender, who answers it with 'bundle pack --fill', or "
         "ask for a full bundle",
         Need.BASE,
     )
-    return Received(lacking, members, volumes, path)
+    return Received(said, members, volumes, path)
 
 
-async def _lacking(opened: OpenBundle, store: LocalStore) -> Want:
+async def lacking(opened: OpenBundle, store: LocalStore) -> Want:
+    """Return what a bundle's release needs that a store does not hold.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
     recipes: set[bytes] = set()
     ids = [np.zeros((0, 32), np.uint8)]
     for artifact in opened.release.artifacts:

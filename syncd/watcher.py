@@ -57,7 +57,6 @@ async def watch_files(roots: Iterable[str], bell: Bell, stop: asyncio.Event) -> 
         stop_event=stop,
         debounce=_DEBOUNCE_MILLISECONDS,
         ignore_permission_denied=True,
-        raise_interrupt=False,
         rust_timeout=60_000,
     )
     try:

@@ -40,6 +40,10 @@ MAX_LINE: Final = 400
 """Characters of a reason that a person gives."""
 
 
+MIN_RATE: Final = 1024
+"""Bytes a second of the slowest push: a frame arrives within an hour."""
+
+
 def slug(text: str) -> str:
     """Return a name of a stream or a site.
 
@@ -164,6 +168,18 @@ def volume_size(text: str) -> int:
     size = parse_size(text)
     if not MIN_VOLUME <= size <= MAX_VOLUME:
         raise ValueError(f"{text!r} is not between 8MiB and 4095MiB")
+    return size
+
+
+def rate(text: str) -> int:
+    """Return bytes a second.
+
+    Raises:
+        ValueError: ``text`` is no size, or less than a frame may need.
+    """
+    size = parse_size(text)
+    if size < MIN_RATE:
+        raise ValueError(f"a rate is {MIN_RATE} bytes a second or more")
     return size
 
 

@@ -32,11 +32,6 @@ class Route:
     handler: Handler
     scope: Scope | None
 
-    @property
-    def name(self) -> str:
-        """What tells it from others."""
-        return f"{self.method} {self.path}"
-
 
 @dataclass(frozen=True, slots=True)
 class Api:

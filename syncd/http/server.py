@@ -15,7 +15,8 @@ from syncd.http.api import Api
 from syncd.http.gate import Gate
 from syncd.http.guard import SCOPES, allowed, answered, host_allowed, same_site
 from syncd.http.page import Page
-from syncd.http.tokens import Token, parse_tokens
+from syncd.http.push import Push
+from syncd.http.tokens import Scope, Token, parse_tokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Set as AbstractSet
@@ -40,10 +41,17 @@ def application(service: Service, hosts: AbstractSet[str]) -> web.Application:
         middlewares=[answered(), host_allowed(hosts), same_site(), allowed(file.read)],
         client_max_size=MAX_BODY,
     )
-    routes = [*Api(service).routes(), *Page(service).routes()]
-    app[SCOPES] = {one.name: one.scope for one in routes}
+    routes = [
+        *Api(service).routes(),
+        *Push(service).routes(),
+        *Page(service).routes(),
+    ]
+    scopes: dict[str, Scope | None] = {}
     for one in routes:
-        app.router.add_route(one.method, one.path, one.handler)
+        route = app.router.add_route(one.method, one.path, one.handler)
+        if route.resource is not None:
+            scopes[f"{one.method} {route.resource.canonical}"] = one.scope
+    app[SCOPES] = scopes
     return app
 
 
@@ -83,7 +91,7 @@ async def serving(settings: HttpSettings, service: Service) -> AsyncIterator[int
     context = _tls(settings)
     loop = asyncio.get_running_loop()
     listener = None
-    hosts: set[str] = set()
+    hosts = service.hosts
     runner = web.AppRunner(
         application(service, hosts),
         access_log=None,

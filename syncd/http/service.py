@@ -28,6 +28,7 @@ class Service:
     daemon: Daemon
     changes: Changes = field(default_factory=Changes)
     gate: Gate | None = None
+    hosts: set[str] = field(default_factory=set)
     _status: Status | None = None
     _made: float = -1.0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)

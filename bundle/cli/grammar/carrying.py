@@ -1,11 +1,11 @@
-"""``copy``, ``parity``, ``repair``, ``export``: a bundle on its way."""
+"""``copy``, ``parity``, ``repair``, ``export``, ``push``: a bundle on its way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from bundle.cli.grammar.shared import bundles, reading
-from bundle.cli.values import percent
+from bundle.cli.values import percent, rate
 
 if TYPE_CHECKING:
     from bundle.cli.commands import Commands
@@ -17,6 +17,7 @@ def add(commands: Commands) -> None:
     _parity_add(commands.group("parity", "protect a bundle against damage"))
     _repair(commands)
     _export(commands)
+    _push(commands)
 
 
 def _copy(commands: Commands) -> None:
@@ -61,4 +62,20 @@ def _export(commands: Commands) -> None:
         "write a bundle to stdout, for `unpack -` at the other end of a pipe",
     )
     bundles(options)
+    reading(options)
+
+
+def _push(commands: Commands) -> None:
+    options = commands.command(
+        "push", "bundle.cli.push:push", "send over a network what syncd there lacks"
+    )
+    bundles(options)
+    options.option("--to", "URL", "where syncd listens", required=True)
+    options.option(
+        "--token-file", "FILE", "the token that `syncd token` printed", required=True
+    )
+    options.option("--ca", "FILE", "certificates to trust beside the system's, in PEM")
+    options.option(
+        "--limit-rate", "SIZE", "bytes a second at the most; default: any", reads=rate
+    )
     reading(options)
