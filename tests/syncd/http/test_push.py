@@ -21,6 +21,7 @@ from bundle.pushing.far_side import FarSide
 from syncd.http.server import TOKENS
 from syncd.http.tokens import Scope, new_token
 from tests.bundles import Site, no_flushing, snapshot, trust_files, write_tree
+from tests.cli.shell import Shell
 from tests.syncd.bastion import Bastion
 from tests.syncd.http.clients import Listening, listening
 from tests.syncd.http.cutting import Wire
@@ -183,6 +184,34 @@ async def test_a_delta_on_what_is_not_there_says_so(
         with pytest.raises(MissingError, match="lacks what this bundle builds on"):
             await link.push(delta)
         assert not bastion.tree.exists()
+
+
+async def test_the_command_says_what_travelled(
+    site: Site, bastion: Bastion, tmp_path: Path
+) -> None:
+    bundle = await packed(site, FILES)
+    (tmp_path / "token").write_text(f"{SENDER}\n")
+    async with linked(site, bastion) as link:
+        words = ["push", bundle, "--to", link.url, "--token-file", tmp_path / "token"]
+        ran = await asyncio.to_thread(
+            Shell(tmp_path), *words, "--trust", site.root, "--json"
+        )
+    assert ran.code == 0, ran.err
+    assert ran.result["phase"] == "ingested"
+    assert ran.result["sentBytes"] >= 8 * MIB
+
+
+@pytest.mark.parametrize("text", [None, "", "a\tb", "x" * 2_000])
+def test_a_file_without_a_token_is_named(
+    site: Site, tmp_path: Path, text: str | None
+) -> None:
+    bundle = site.packed({"a": b"1"})
+    if text is not None:
+        (tmp_path / "token").write_text(text)
+    words = ["push", bundle, "--to", "http://x", "--token-file", tmp_path / "token"]
+    ran = Shell(tmp_path)(*words, "--trust", site.root)
+    assert ran.code == 2
+    assert str(tmp_path / "token") in ran.err
 
 
 async def test_a_stranger_pushes_nothing(
