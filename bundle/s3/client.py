@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SHA256: Final = "bundle-sha256"
-"""The metadata that holds the SHA-256 of an object, in hexadecimal (rule 90.1.2)."""
+"""The metadata that holds the SHA-256 of an object, in hexadecimal (rule 92.1.2)."""
 
 _HEX: Final = frozenset("0123456789abcdef")
 _READ: Final = 1 * MIB

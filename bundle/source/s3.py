@@ -1,6 +1,6 @@
 """``s3://BUCKET/PREFIX?layout=…`` as a source: what a bucket holds for its readers.
 
-Both layouts of spec chapter 95 are read, whoever wrote them. What is wanted is
+Both layouts of spec chapter 92 are read, whoever wrote them. What is wanted is
 brought into a directory of the user's cache first, then listed like any other.
 """
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXECUTABLE: Final = "bundle-executable"
-"""The metadata of a file that may be run (rule 95.1.3)."""
+"""The metadata of a file that may be run (rule 92.1.3)."""
 
 _NOTES: Final = "objects.json"
 _STEP: Final = 8 * MIB

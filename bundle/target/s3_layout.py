@@ -1,4 +1,4 @@
-"""Which keys the files of an artifact have in a bucket (spec §95.2).
+"""Which keys the files of an artifact have in a bucket (spec §92.2).
 
 Paths here are below the base: the prefix, and the generation if there is one. What
 no reader of models asks for, and a delta may build on, is kept among the

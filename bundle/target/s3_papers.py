@@ -1,4 +1,4 @@
-"""What a target in a bucket keeps there of itself (spec §95.3).
+"""What a target in a bucket keeps there of itself (spec §92.3).
 
 Below the prefix::
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from bundle.target.s3_runs import RunFinder
 
 EXECUTABLE: Final = "bundle-executable"
-"""The metadata of a file that may be run (rule 95.1.3)."""
+"""The metadata of a file that may be run (rule 92.1.3)."""
 
 _STEP: Final = 8 * MIB
 
