@@ -63,6 +63,7 @@ class VerifyReport:
     volumes: int
     left: tuple[str, ...]
     warnings: tuple[str, ...]
+    approvers: tuple[str, ...] = ()
 
 
 async def verify(
@@ -183,4 +184,5 @@ def _report(
         volumes=len(opened.manifest.volumes),
         left=tuple(left),
         warnings=warnings,
+        approvers=opened.facts.approvers,
     )

@@ -72,6 +72,7 @@ def _print(report: VerifyReport, options: argparse.Namespace, output: Output) ->
         seq=report.seq,
         release=report.release,
         signers=report.signers,
+        approvers=report.approvers,
         files=report.files,
         bytes=report.bytes,
         volumes=report.volumes,
@@ -86,6 +87,9 @@ def _say(report: VerifyReport, output: Output) -> None:
     output.say(f"release {report.seq} of {report.stream}, {report.release}")
     signers = ", ".join(keyid[:16] for keyid in report.signers)
     output.say(f"signed by {signers}")
+    if report.approvers:
+        approvers = ", ".join(keyid[:16] for keyid in report.approvers)
+        output.say(f"approved by {approvers}")
     output.say(
         "checked: every signature, digest and size; "
         f"{count_text(report.files, 'file')}, {size_text(report.bytes)}, "

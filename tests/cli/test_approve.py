@@ -34,7 +34,10 @@ def test_a_release_is_reviewed_approved_and_taken(
     done = receiver.ok("approve", packed, "--key", approver, "--json").result
     assert done["needed"] == 1
     assert done["signature"] == str(packed / f"sig/{done['keyid']}.json")
-    receiver.ok("verify", packed)
+    verified = receiver.ok("verify", packed)
+    assert f"approved by {done['keyid'][:16]}" in verified.lines
+    events = receiver.ok("verify", packed, "--json")
+    assert events.result["approvers"] == [done["keyid"]]
     receiver.ok("unpack", packed, "--to", f"tree:{receiver.home / 'srv'}")
     (sender.home / "manuals/empty").write_text("new\n")
     sender.ok("pack", f"tree:{sender.home / 'manuals'}")
