@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING, Final
 from bundle.errors import (
     FormatError,
     IntegrityError,
-    LimitError,
     NotFoundError,
     SourceError,
 )
 from bundle.flow.together import together
-from bundle.limits import MAX_OCI_MANIFESTS
 from bundle.oci import manifests
 from bundle.oci.digests import BlobDigest
 from bundle.oci.media_types import is_foreign
@@ -141,6 +139,7 @@ class _Pull:
     cache: BlobCache
     options: SourceOptions
     _texts: dict[str, bytes] = field(default_factory=dict)
+    _roots: list[Descriptor] = field(default_factory=list)
     _gone: set[str] = field(default_factory=set)
     _riders: dict[str, list[Rider]] = field(default_factory=dict)
 
@@ -148,47 +147,38 @@ class _Pull:
         """Pull a tag or a digest with all it needs; return it and what is about it."""
         root, data = await documents.fetch(self.repository, target)
         await self._keep(root, data)
-        needs = await self._walked(Needs(), root)
-        asked: set[str] = set()
-        while fresh := needs.documents.keys() - asked:
-            asked |= fresh
-            found = await together(self._about, sorted(fresh), ASKED_AT_ONCE)
-            for digest, riders in zip(sorted(fresh), found, strict=True):
-                self._riders[digest] = riders
-                for rider in riders:
-                    await self._walked(needs, rider.root)
-            if len(needs.documents) > MAX_OCI_MANIFESTS:
-                raise LimitError(f"over {MAX_OCI_MANIFESTS} manifests", rule="90.4.3")
+        self._roots.append(root)
+        needs = await self._needs()
+        while fresh := sorted(needs.documents.keys() - self._riders.keys()):
+            found = await together(self._about, fresh, ASKED_AT_ONCE)
+            self._riders.update(zip(fresh, found, strict=True))
+            self._roots += [rider.root for riders in found for rider in riders]
+            needs = await self._needs()
         wanted = sorted(needs.blobs.values(), key=lambda one: -one.size)
         await together(self._blob, wanted, PULLED_AT_ONCE)
         await together(self._foreign, needs.foreign.values(), PULLED_AT_ONCE)
         return root, self._riders
 
-    async def _walked(self, needs: Needs, root: Descriptor) -> Needs:
-        """Add what ``root`` needs, pulling every manifest that is met."""
-        is_rider = bool(needs.documents)
-        platforms = () if is_rider else self.options.platforms
+    async def _needs(self) -> Needs:
+        """Return what all roots need, having pulled every manifest that is met.
+
+        The platforms are for the first root alone: what is about it is taken whole.
+        """
         while True:
-            found = Needs(dict(needs.blobs), dict(needs.documents), dict(needs.foreign))
-            walk(
-                root,
-                lambda each: self._texts.get(each.digest),
-                platforms=platforms,
-                needs=found,
-            )
+            needs = Needs()
+            for number, root in enumerate(self._roots):
+                walk(
+                    root,
+                    lambda each: self._texts.get(each.digest),
+                    platforms=() if number else self.options.platforms,
+                    needs=needs,
+                )
             lacking = [
-                one for one in found.missing.values() if one.digest not in self._gone
+                one for one in needs.missing.values() if one.digest not in self._gone
             ]
             if not lacking:
-                break
+                return needs
             await together(self._document, lacking, ASKED_AT_ONCE)
-        for mine, its in (
-            (needs.blobs, found.blobs),
-            (needs.documents, found.documents),
-            (needs.foreign, found.foreign),
-        ):
-            mine.update(its)  # type: ignore[arg-type]
-        return needs
 
     async def _document(self, one: Descriptor) -> None:
         """Bring one manifest here; note it where the registry has lost it."""
