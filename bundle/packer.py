@@ -46,7 +46,9 @@ from bundle.packing.report import (
     Most,
     PackReport,
     artifact_rows,
+    media_of,
     most_bytes,
+    volumes_of,
 )
 from bundle.state.keydir import Signer, load_signer
 from bundle.trust.envelope import RELEASE_TYPE, sign
@@ -351,26 +353,14 @@ async def _fill(
         new_bytes=new,
         reused_bytes=0,
         stored_bytes=manifest.bytes if manifest else 0,
-        volumes=_volumes(manifest, new, request),
+        volumes=volumes_of(manifest, new, request.volume_size),
         needed_bytes=manifest.bytes if manifest else most.total,
         problems=taken.problems,
         warnings=(),
         against=f"everything of release {fill.past.seq} but what {want.name} names",
         media=writer.directories if writer else (),
-        media_count=_media(writer, most, request),
+        media_count=media_of(writer, most, request.volume_size, request.media_size),
     )
-
-
-def _volumes(manifest: Manifest | None, new: int, request: PackRequest) -> int:
-    """Return how many volumes there are, or may be after a dry run."""
-    return len(manifest.volumes) if manifest else -(-new // request.volume_size)
-
-
-def _media(writer: BundleWriter | None, most: Most, request: PackRequest) -> int:
-    """Return over how many media it is spread, or may be after a dry run."""
-    if writer is not None:
-        return len(writer.directories)
-    return most.media(request.volume_size, request.media_size)
 
 
 def _report(
@@ -395,12 +385,14 @@ def _report(
         new_bytes=new,
         reused_bytes=max(0, total - literals - new),
         stored_bytes=manifest.bytes if manifest else 0,
-        volumes=_volumes(manifest, new, packed.request),
+        volumes=volumes_of(manifest, new, packed.request.volume_size),
         needed_bytes=manifest.bytes if manifest else most.total,
         problems=packed.problems,
         warnings=packed.warnings,
         against=packed.holdings.described,
         required=len(packed.required),
         media=writer.directories if writer else (),
-        media_count=_media(writer, most, packed.request),
+        media_count=media_of(
+            writer, most, packed.request.volume_size, packed.request.media_size
+        ),
     )

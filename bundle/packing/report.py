@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from bundle.format.manifest import Manifest
+    from bundle.medium.writer import BundleWriter
     from bundle.packing.listing import Listing
     from bundle.packing.reading import Taken
 
@@ -148,3 +150,17 @@ def parity_bytes(stored: int, volumes: int, percent: int) -> int:
     """Return about how much ``percent`` of parity takes for a bundle of this size."""
     shards = stored // SHARD + volumes + 1
     return shape_for(shards, percent).total * (SHARD + 2 * DIGEST_SIZE)
+
+
+def volumes_of(manifest: Manifest | None, new: int, volume_size: int) -> int:
+    """Return how many volumes there are, or may be for ``new`` bytes."""
+    return len(manifest.volumes) if manifest else -(-new // volume_size)
+
+
+def media_of(
+    writer: BundleWriter | None, most: Most, volume_size: int, media_size: int | None
+) -> int:
+    """Return over how many media a bundle is spread, or may be."""
+    if writer is not None:
+        return len(writer.directories)
+    return most.media(volume_size, media_size)
