@@ -89,6 +89,7 @@ class S3Target(RemoteTarget):
         self._skipped = 0
 
     async def __aenter__(self) -> Self:
+        self._elsewhere: dict[bytes, list[str]] | None = None
         """Connect, and know what the bucket knows of what was published.
 
         Raises:
@@ -134,9 +135,10 @@ class S3Target(RemoteTarget):
         plan = Plan(recipe, wanted)
         for home in dict.fromkeys(self._past.homes()):
             await self._inventory.look(home)
-        contents = {plan.sha256(spot) for spot in wanted if plan.size(spot)}
-        known = ((one.recipe, one.spots()) for one in self._past.known())
-        await plan.look(self._inventory, paths_by_content(contents, known))
+        if self._elsewhere is None:
+            known = ((one.recipe, one.spots()) for one in self._past.known())
+            self._elsewhere = await asyncio.to_thread(paths_by_content, known)
+        await plan.look(self._inventory, self._elsewhere)
         self._plans[artifact.kind, artifact.name] = plan
         return plan.missing
 
@@ -279,7 +281,8 @@ class S3Target(RemoteTarget):
                 (stay if known.given in kept else gone).update(paths)
         for home in dict.fromkeys(self._past.homes()):
             await self._inventory.look(home)
-        left = [path for path in gone - stay if path in self._inventory.sizes]
+        sizes = self._inventory.sizes
+        left = {path: sizes[path] for path in gone - stay if path in sizes}
         await together(self._inventory.remove, sorted(left), AT_ONCE)
         if left:
             whole = {one.digest for one in newest.values()}

@@ -59,17 +59,19 @@ class Past:
 
     def known(self, artifact: tuple[str, str] | None = None) -> Iterator[Known]:
         """Yield what was published of one artifact, kind and name, or of all."""
+        bases = self.bases
         for one in self.given():
             if artifact in (None, (one.kind, one.name)):
                 recipe = self.ledger.recipe(one.recipe)
                 if recipe is not None:
-                    for base in self.bases:
+                    for base in bases:
                         yield Known(self.layout, base, one, recipe)
 
     def homes(self) -> Iterator[str]:
         """Yield what the paths of everything that was published begin with."""
+        bases = self.bases
         for one in self.given():
-            for base in self.bases:
+            for base in bases:
                 yield from homes_of(base, self.layout, one.kind, one.name)
 
     def _has_place(self, one: Given) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping  # noqa: TC003 - fields are read at run time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from bundle.s3.bucket import AT_ONCE
 from bundle.target.s3_layout import Spot  # noqa: TC001 - fields are read at run time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from bundle.target.s3_inventory import Inventory
 
@@ -95,13 +94,13 @@ class Plan:
 
 
 def paths_by_content(
-    wanted: set[bytes], recipes: Iterable[tuple[Recipe, Iterator[Spot]]]
+    recipes: Iterable[tuple[Recipe, Iterable[Spot]]],
 ) -> dict[bytes, list[str]]:
-    """Return the paths where recipes put the contents that are ``wanted``."""
+    """Return the paths where recipes put each content that is not empty."""
     found: dict[bytes, list[str]] = {}
     for recipe, spots in recipes:
         for spot in spots:
-            content = bytes(recipe.sha256[spot.index])
-            if content in wanted:
+            if recipe.sizes[spot.index]:
+                content = bytes(recipe.sha256[spot.index])
                 found.setdefault(content, []).append(spot.path)
     return found
