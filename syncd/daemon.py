@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundle.errors import BundleError
+from bundle.s3.options import Connection
 from bundle.store.base import Retention
 from bundle.target.options import TargetOptions
 from syncd.catalogue import Catalogue
@@ -262,6 +263,8 @@ class Daemon:
                 copy=settings.copy,
                 staging=Path(self.config.state) / "targets",
                 environment=self.environment,
+                s3=Connection(environment=self.environment),
+                clock=self.clock,
             )
             target = make_target(settings, options)
             async with self._device(target):
