@@ -89,8 +89,10 @@ async def see_through(
 
     When the task is cancelled, ``stop`` is called and may make the function
     raise soon: then the task is cancelled. A function that comes to its end all
-    the same has done its work, and what it returned is returned.
+    the same has done its work, and what it returned is returned. A task that was
+    cancelled before begins nothing.
     """
+    await asyncio.sleep(0)
     thread = asyncio.get_running_loop().run_in_executor(None, function)
     cancelled: asyncio.CancelledError | None = None
     while not thread.done():
