@@ -30,6 +30,7 @@ from bundle.source.options import DEFAULT, SourceOptions
 
 if TYPE_CHECKING:
     from bundle.oci.digests import BlobDigest
+    from bundle.oci.manifests import Document
     from bundle.source.base import Content, SourceArtifact
     from bundle.source.images import Blobs
 
@@ -174,10 +175,7 @@ class Entries:
         """Note an entry, what it lists, and what it is about."""
         tag = _called(one)
         about = subject_of(tag)
-        document = None
-        if manifests.is_document(one.media_type):
-            data = read_document(blobs, one)
-            document = None if data is None else manifests.parse(data, one.media_type)
+        document = _document(one, blobs)
         if about is not None and is_fallback(tag) and isinstance(document, Index):
             for child in document.children:
                 self._ride(str(about), Rider(child))
@@ -200,6 +198,17 @@ class Entries:
         except FormatError as error:
             raise SourceError(f"{self.place}: {error}") from error
         return name or Reference("", repository, digest=one.blob)
+
+
+def _document(one: Descriptor, blobs: Blobs) -> Document | None:
+    """Return what a manifest says; what is wrong with one is its own image's matter."""
+    if not manifests.is_document(one.media_type):
+        return None
+    try:
+        data = read_document(blobs, one)
+        return None if data is None else manifests.parse(data, one.media_type)
+    except (FormatError, SourceError):
+        return None
 
 
 def _called(one: Descriptor) -> str:

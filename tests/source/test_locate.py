@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import UsageError
+from bundle.source.chart import ChartSource
+from bundle.source.docker_archive import DockerArchiveSource
 from bundle.source.filter import ListOptions
 from bundle.source.hf_cache import HfCacheSource
 from bundle.source.hf_hub import HfHubSource
 from bundle.source.locate import parse_source
+from bundle.source.oci_archive import OciArchiveSource
+from bundle.source.oci_layout import OciLayoutSource
 from bundle.source.options import SourceOptions
 from bundle.source.tree import TreeSource
 
@@ -26,6 +30,14 @@ GOOD = {
     "tree:/srv/models": TreeSource,
     "tree:.": TreeSource,
     "tree:/srv/a#b": TreeSource,
+    "oci-layout:/srv/images": OciLayoutSource,
+    "oci-layout:images:v1": OciLayoutSource,
+    "oci-layout:images:ghcr.io/acme/app:v1": OciLayoutSource,
+    f"oci-layout:images@sha256:{'0' * 64}": OciLayoutSource,
+    "oci-archive:images.tar": OciArchiveSource,
+    "oci-archive:images.tar:v1": OciArchiveSource,
+    "docker-archive:saved.tar": DockerArchiveSource,
+    "chart:sie-1.0.0.tgz": ChartSource,
 }
 
 
@@ -51,6 +63,13 @@ BAD = {
     "tree:a\0b": "does not name a source",
     "tree:~/models": "does not expand '~'",
     "hf-cache:~/hub#org/name": "does not expand '~'",
+    "oci-layout:": "does not name a source",
+    "oci-layout::v1": "does not name a source",
+    "oci-archive:~/images.tar": "does not expand '~'",
+    "docker-archive:": "does not name a source",
+    "chart:": "does not name a source",
+    "oci-layout:images@sha256:../x": "selects no image",
+    "oci-archive:images.tar:-v1": "selects no image",
     "hf-cache:hub#": "names no repository",
     "hf-cache:hub#org/name#": "names no repository",
     "hf-cache:hub#../x": "names no repository",

@@ -483,3 +483,15 @@ def test_links_that_stay_inside_are_followed(tmp_path: Path) -> None:
 
 def test_nothing_is_packed_of_a_layout_without_images(tmp_path: Path) -> None:
     assert listed(Layout().write(tmp_path / "images")) == []
+
+
+def test_what_is_wrong_with_one_image_is_no_matter_of_another(tmp_path: Path) -> None:
+    layout = schema_1()
+    layout.image("v2", 1)
+    path = layout.write(tmp_path / "images")
+    assert names(path, ":v2") == [("oci-image", "images:v2")]
+    with pytest.raises(SourceError, match="schema 1"):
+        listed(path)
+    some, whole = listed(path, listing=ListOptions(keep_going=True))
+    assert (some.files, len(some.problems)) == ((), 1)
+    assert whole.name == "images:v2"

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import UsageError
+from bundle.format.release import KINDS
 from bundle.target.hf_cache import HuggingFaceTarget
 from bundle.target.locate import parse_target
 from bundle.target.tree import TreeTarget
@@ -14,11 +15,13 @@ from bundle.target.tree import TreeTarget
         ("tree:/a", {"tree"}),
         ("hf-home:/a", {"hf-model", "hf-dataset", "hf-space", "hf-kernel"}),
         ("hf-cache:/a", {"hf-model", "hf-dataset", "hf-space", "hf-kernel"}),
+        ("oci-layout:/a", {"oci-image", "oci-artifact", "helm-chart"}),
+        ("oci-archive:/a/b.tar", {"oci-image", "oci-artifact", "helm-chart"}),
     ],
 )
 def test_a_target_takes_its_kinds(text: str, kinds: set[str]) -> None:
     target = parse_target(text)
-    everything = {"tree", "hf-model", "hf-dataset", "hf-space", "hf-kernel", "oci"}
+    everything = {*KINDS, "oci"}
     assert {kind for kind in everything if target.takes(kind)} == kinds
     assert target.location == text
 

@@ -6,13 +6,23 @@ import asyncio
 import json
 from dataclasses import replace
 from hashlib import sha512
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bundle.errors import BundleError, FormatError, IntegrityError, TargetError
+from bundle.errors import (
+    BundleError,
+    FormatError,
+    IntegrityError,
+    SpaceError,
+    TargetError,
+)
 from bundle.oci import media_types
 from bundle.oci.descriptors import REF_NAME
+from bundle.oci.digests import BlobDigest
+from bundle.target import archive_file
+from bundle.target.archive_file import Part
 from bundle.target.oci_archive import OciArchiveTarget
 from bundle.target.oci_layout import OciLayoutTarget
 from bundle.target.options import TargetOptions
@@ -350,3 +360,30 @@ def test_an_archive_is_known_while_nobody_touches_it(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(data)
     assert not make(tmp_path).holds(item.artifact)
     assert unpack(make(tmp_path), item).written_files == 0
+
+
+def test_members_of_an_archive_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, item = TARGETS["archive"], one(tmp_path / "a")
+    unpack(make(tmp_path), item)
+    monkeypatch.setattr(archive_file, "MAX_OCI_MEMBERS", len(item.content))
+    unpack(make(tmp_path), item)
+    monkeypatch.setattr(archive_file, "MAX_OCI_MEMBERS", len(item.content) - 1)
+    with pytest.raises(TargetError, match="members"):
+        unpack(make(tmp_path), item)
+
+
+def test_an_archive_that_would_not_fit_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = one(tmp_path / "a")
+    room = SimpleNamespace(f_bavail=1, f_frsize=512, f_bsize=512)
+    monkeypatch.setattr("os.statvfs", lambda _: room)
+    with pytest.raises(SpaceError, match="are needed beside it and 512 are free"):
+        archive_file.write_archive(
+            tmp_path / "b.tar",
+            b"{}",
+            {BlobDigest.parse(item.artifact.revision): Part(tmp_path, 0, 513)},
+        )
+    assert not (tmp_path / "b.tar").exists()
