@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Figure as Run, run
+from benchmarks.measure import run
 from benchmarks.peers import Bar
 from tests.faults import proxying
 from tests.gateway import installed, running
@@ -129,6 +129,14 @@ CONTENDERS: Final = (
         _rclone,
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command: ``seconds`` by the wall clock, ``rss`` its peak in bytes."""
+
+    seconds: float
+    rss: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -22,8 +23,10 @@ from bundle.store.base import Committed, Retention
 from bundle.store.check import check
 from bundle.store.local import LocalStore
 from bundle.store.memory import MemoryStore
+from bundle.store.s3_check import check as check_objects
 from tests.bundles import no_flushing
 from tests.store.contents import chunk, digest, recipe_of, release, rows
+from tests.store.shelf import at_once, store_on
 from tests.store.suite import ids_in
 
 if TYPE_CHECKING:
@@ -158,6 +161,44 @@ class LocalMachine(StoreMachine):
     def teardown(self) -> None:
         self.local.close()
         super().teardown()
+
+
+class ShelfMachine(StoreMachine):
+    """The same on a bucket in memory, with a machine that loses its copies."""
+
+    root: ClassVar[Path]
+
+    def make(self) -> None:
+        self.path = Path(tempfile.mkdtemp(dir=self.root))
+        self.objects: dict[str, bytes] = {}
+        self.bucket_store = store_on(self.objects, self.path / "first")
+        self.store = self.bucket_store
+        self.run(self.bucket_store.make())
+
+    @rule(kept=st.booleans(), name=st.sampled_from(["first", "second"]))
+    def another_machine(self, name: str, *, kept: bool) -> None:
+        if not kept:
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        self.bucket_store = store_on(self.objects, self.path / name)
+        self.store = self.bucket_store
+
+    @rule(rebuild=st.booleans(), quick=st.booleans())
+    def check(self, *, rebuild: bool, quick: bool) -> None:
+        work = check_objects(self.bucket_store, rebuild=rebuild, quick=quick)
+        checked = self.run(work)
+        assert (checked.problems, checked.lost) == ((), ())
+        self.generation += rebuild
+
+
+@pytest.mark.timeout(120)
+def test_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asyncio, "to_thread", at_once)
+    ShelfMachine.root = tmp_path
+    with no_flushing():
+        run_state_machine_as_test(
+            ShelfMachine,
+            settings=settings(max_examples=6, stateful_step_count=20, deadline=None),
+        )
 
 
 @pytest.mark.timeout(120)

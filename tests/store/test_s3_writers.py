@@ -15,13 +15,12 @@ from bundle.store.base import Retention
 from bundle.store.s3_check import check
 from tests.bundles import no_flushing
 from tests.store.contents import chunk, recipe_of, release
-from tests.store.shelf import ShelfPlace, store_on
+from tests.store.shelf import ShelfPlace, at_once, store_on
 from tests.store.suite import commit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
-    from typing import Any
 
     from bundle.store.base import Committed
     from bundle.store.s3 import S3Store
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 SHARED = [chunk(1), chunk(2)]
 OTHER = [chunk(number) for number in (3, 4, 5)]
 SPARE = [chunk(number) for number in range(6, 12)]
-
-
-async def at_once(work: Callable[..., object], *given: Any, **more: Any) -> object:  # noqa: ANN401
-    """Do here what is meant for a thread: nothing but requests is waited for."""
-    return work(*given, **more)
 
 
 @pytest.fixture(autouse=True)
