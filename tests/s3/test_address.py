@@ -25,7 +25,7 @@ BAD = {
     "s3://": "names no bucket",
     "s3://ab": "names no bucket",
     "s3:///prefix": "names no bucket",
-    "s3://bu cket": "names no bucket",
+    "s3://a bucket": "names no bucket",
     "s3://bucket/a//b": "no empty parts",
     "s3://bucket/a/../b": "no empty parts",
     "s3://bucket/a\nb": "control characters",
