@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from bundle.digest import Digest
 from bundle.limits import MAX_ENVELOPE
 from bundle.state.receiver import enrol
@@ -14,6 +16,7 @@ from bundle.trust.keys import PrivateKey, PublicKey
 from bundle.trust.policy import Mark, Receiver, ReleaseFacts, judge, next_mark
 from bundle.trust.receipts import read_receipt
 from bundle.trust.roles import PACKER, Role, Roles, Root, fingerprint_text, read_root
+from bundle.trust.terms import Policy
 from bundle.wire import read_moment, write_json, write_moment
 from spec.vectors.generator.container import (
     Absent,
@@ -34,6 +37,7 @@ WARNINGS = {
     "22.5.4": "revocation and roll-back not checked",
     "23.2.5": "does not follow release",
     "23.2.6": "had that name",
+    "23.4.2": "rolled back on purpose",
     "24.2.1": "expired on",
 }
 """Words of the warning that each rule asks for."""
@@ -165,6 +169,9 @@ def read_policy(_: Vector, data: bytes) -> dict[str, Any]:
         else read_moment(said["expires"], rule="8.3.7"),
         root_version=said["trustVersion"]["root"],
         roles_version=said["trustVersion"]["roles"],
+        artifacts=tuple((kind, name) for kind, name in said.get("artifacts", ())),
+        signers=tuple(said.get("signers", ())),
+        approvers=tuple(said.get("approvers", ())),
     )
     others = [mark for mark in marks if mark.stream != facts.stream]
     receiver = Receiver(
@@ -176,6 +183,8 @@ def read_policy(_: Vector, data: bytes) -> dict[str, Any]:
         roles_version=here["roles"],
         namesakes=tuple(mark.stream for mark in others if mark.name == facts.name),
         strict=here["strict"],
+        policy=msgspec.convert(here.get("policy", {}), Policy),
+        rolls_back=here.get("rollsBack", False),
     )
     decision = judge(facts, receiver)
     assert len(warned(decision.warnings)) == len(decision.warnings)

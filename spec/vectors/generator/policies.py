@@ -1,4 +1,4 @@
-"""What a receiver makes of a release: marks, order, time, audience (23 to 25).
+"""What a receiver makes of a release: marks, order, time, audience, terms (23 to 25).
 
 The release was verified before; a vector holds what it says and what the receiver
 remembers, and the value says what people are told.
@@ -72,6 +72,8 @@ def vectors() -> Iterator[Vector]:
     yield from _accepted()
     yield from _times()
     yield from _refused()
+    yield from _listed()
+    yield from _unlisted()
 
 
 def _good(
@@ -222,6 +224,110 @@ def _refused() -> Iterator[Vector]:
             released(audience=["site-a"]),
             here,
             "It may be the one, but does not say so.",
+        ),
+    }
+    for name, (rules, release, receiver, comment) in cases.items():
+        body = dumps({"release": release, "receiver": receiver})
+        yield refuse("policy", name, rules, body, comment, exit=12)
+
+
+def _described(**changes: Any) -> JSON:
+    """Return a release with all that terms look at."""
+    return released(
+        artifacts=[["hf-model", "org/a"], ["tree", "manuals"]],
+        signers=["aa" * 32],
+        approvers=[],
+    ) | dict(changes)
+
+
+def _on_terms(*streams: JSON, **terms: Any) -> JSON:
+    """Return a receiver with terms; ``streams`` are those it lists."""
+    policy = terms | ({"stream": list(streams)} if streams else {})
+    return receiving(marked(), policy=policy)
+
+
+def _listed() -> Iterator[Vector]:
+    comment = "One of two listed streams, with a name that fits, by a listed key."
+    own = {
+        "id": STREAM,
+        "names": ["org/*", "manuals"],
+        "kinds": ["tree", "hf-model"],
+        "keys": ["aa" * 8],
+    }
+    here = _on_terms({"id": OTHER_STREAM}, own)
+    rules = "25.2.2 25.2.1 25.2.3"
+    yield _good("listed_with_its_names", rules, _described(), here, comment)
+    comment = "Two people who did not pack it said yes."
+    asked = _described(approvers=["bb" * 32, "cc" * 32])
+    yield _good("approved_by_two", "25.2.5", asked, _on_terms(approvers=2), comment)
+    comment = "The older one is wanted, and the mark stays: 5 in place of 6."
+    back = receiving(marked(), rollsBack=True)
+    rules = "23.4.1 23.4.2"
+    older = _described(**_older())
+    yield _good("gone_back_to_on_purpose", rules, older, back, comment, "23.4.2")
+
+
+def _older() -> JSON:
+    return {"seq": 5, "digest": digest(5), "prev": digest(4)}
+
+
+def _unlisted() -> Iterator[Vector]:
+    late = _described(seq=8, digest=digest(8), prev=digest(7))
+    own = {"id": STREAM}
+    cases: dict[str, tuple[str, JSON, JSON, str]] = {
+        "of_a_stream_that_is_not_listed": (
+            "25.2.1",
+            _described(),
+            _on_terms({"id": OTHER_STREAM}),
+            "Once one is listed, no other is taken.",
+        ),
+        "of_a_listed_stream_under_another_name": (
+            "25.2.1",
+            _described(),
+            _on_terms(own | {"name": "models-dev"}),
+            "The label is listed too.",
+        ),
+        "with_a_name_that_is_not_its_own": (
+            "25.2.2",
+            _described(),
+            _on_terms(own | {"names": ["org/*"]}),
+            "The tree is called manuals.",
+        ),
+        "with_a_kind_that_is_not_its_own": (
+            "25.2.2",
+            _described(),
+            _on_terms(own | {"kinds": ["tree"]}),
+            "One of the artifacts is a model.",
+        ),
+        "by_a_packer_that_is_not_listed": (
+            "25.2.3",
+            _described(),
+            _on_terms(own | {"keys": ["bb" * 8]}),
+            "The role has more packers than this stream.",
+        ),
+        "for_everyone_where_a_site_is_needed": (
+            "25.2.4",
+            _described(),
+            _on_terms(audience="required"),
+            "It names no site.",
+        ),
+        "approved_by_its_packer": (
+            "25.2.5",
+            _described(approvers=["aa" * 32]),
+            _on_terms(approvers=1),
+            "Who packed it does not count.",
+        ),
+        "after_a_gap_where_that_is_held": (
+            "25.2.6",
+            late,
+            _on_terms(gaps="refuse"),
+            "7 was not read.",
+        ),
+        "nothing_to_go_back_to": (
+            "23.4.1",
+            _described(),
+            receiving(marked(), rollsBack=True),
+            "7 after 6.",
         ),
     }
     for name, (rules, release, receiver, comment) in cases.items():
