@@ -9,6 +9,7 @@ BIN := .venv/bin
 HUBS := 0.25 0.36 1.0
 HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
 REGISTRIES := docker-registry skopeo umoci
+ROOTS := debootstrap
 CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base
 
 .PHONY: help
@@ -42,19 +43,26 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 
 .PHONY: interop
 interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, a real Ceph gateway, registries
-	@tools/debian $(CEPH) $(REGISTRIES) || true
+	@tools/debian $(CEPH) $(REGISTRIES) $(ROOTS) || true
 	$(BIN)/pytest -n auto -m interop
 
 .PHONY: soak
 soak: .venv/.ready ## full counts and new examples, of which `make test` runs a fixed slice
 	$(BIN)/pytest -n auto -m "not interop" --hypothesis-profile soak --timeout 1800
 
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: .venv-fuzz/.ready ## anything at all into every reader of bytes, FUZZ_SECONDS each
+	.venv-fuzz/bin/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+
 .PHONY: bench
 bench: .venv/.ready ## time and size against cp, tar, casync, restic, borg and rsync
-	@tools/debian restic borgbackup casync zstd rsync || true
+	@tools/debian restic borgbackup casync zstd rsync $(REGISTRIES) || true
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.deltas
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.registry
 
 .PHONY: format
 format: .venv/.ready ## lay the sources out and mend what ruff can mend
@@ -63,7 +71,7 @@ format: .venv/.ready ## lay the sources out and mend what ruff can mend
 
 .PHONY: clean
 clean: ## remove environments, caches and what `make demo` left
-	rm -rf .venv .venv-hub-* demo-out dist
+	rm -rf .venv .venv-hub-* .venv-fuzz demo-out dist
 	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -74,6 +82,12 @@ clean: ## remove environments, caches and what `make demo` left
 .venv/.ready: .venv/.locked pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-index --no-deps \
 	    --no-build-isolation --editable .
+	@touch $@
+
+# Where atheris has no wheel, inputs are mutated without it.
+.venv-fuzz/.ready: requirements.lock tests/fuzz/requirements.lock tools/venv
+	@tools/venv .venv-fuzz requirements.lock tests/fuzz/requirements.lock || \
+	    tools/venv .venv-fuzz requirements.lock
 	@touch $@
 
 .venv-hub-%/.ready: tests/interop/requirements-hub-%.lock tools/venv

@@ -58,7 +58,7 @@ MAX_TRUST_FILE: Final = 512_000
 """Bytes of one root or roles file (the bound that TUF clients use for a root)."""
 
 MAX_SIGNATURES: Final = 16
-"""Signatures on one envelope."""
+"""Signatures on one envelope: each costs a verification, no role has more keys."""
 
 MAX_DETACHED_SIGNATURE: Final = 4 * KIB
 """Bytes of one signature in a file of its own."""
@@ -88,7 +88,7 @@ MAX_RECIPES: Final = 100_000
 """Recipes in one bundle, and artifacts in one release."""
 
 MAX_FILES: Final = 50_000_000
-"""Files of one artifact."""
+"""Files of one artifact: their columns in a recipe take 4.5 GB."""
 
 MAX_PATH: Final = 1024
 """Bytes of one path inside an artifact: fits every target's PATH_MAX."""
@@ -97,13 +97,13 @@ MAX_NAME: Final = 255
 """Bytes of one component of a path: what Linux file systems take."""
 
 MAX_PATH_DEPTH: Final = 64
-"""Components of one path."""
+"""Components of one path: each is a directory to make and to open."""
 
 MAX_SHARDS_FILE: Final = 16 * GIB
 """Bytes of shards.bds: 512 TiB of payload at 32 bytes a MiB."""
 
 MAX_APPROVAL: Final = 64 * MIB
-"""Bytes of approval.md."""
+"""Bytes of approval.md: 100,000 artifacts with a line for each file that matters."""
 
 MAX_RECEIPT: Final = 2 * KIB
 """Bytes of a receipt: what fits on one printed page."""

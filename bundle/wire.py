@@ -38,6 +38,7 @@ _OUTSIDE_STRINGS: Final = re.compile(
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _INTEGER_DIGITS: Final = len(str(MAX_INTEGER)) + 1
+_SHOWN: Final = 400
 
 
 def read_json(data: bytes, type_: type[_T], *, limit: int, rule: str) -> _T:
@@ -59,7 +60,21 @@ def convert(document: object, type_: type[_T], *, rule: str) -> _T:
     try:
         return msgspec.convert(document, type_)
     except msgspec.ValidationError as error:
-        raise FormatError(str(error), rule=rule) from None
+        raise FormatError(shown(str(error)), rule=rule) from None
+
+
+def shown(text: str) -> str:
+    """Return text of a stranger as a message may have it: one line, and not long.
+
+    >>> shown("a\\tb")
+    'a\\\\tb'
+    """
+    if len(text) > _SHOWN:
+        text = f"{text[:_SHOWN]}…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
 
 
 def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - any JSON
@@ -77,7 +92,7 @@ def parse_json(data: bytes, *, limit: int, rule: str) -> Any:  # noqa: ANN401 - 
         members = dict(pairs)
         if len(members) != len(pairs):
             twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-            raise FormatError(f"the member {twice!r} is there twice", rule=rule)
+            raise FormatError(f"the member {twice[:80]!r} is there twice", rule=rule)
         return members
 
     def no_float(text: str) -> Never:

@@ -16,7 +16,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import (
+    InternalError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+)
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PrivateKey,
@@ -24,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from bundle.errors import FormatError, TrustError
+from bundle.wire import shown
 
 KEY_SIZE: Final = 32
 SIGNATURE_SIZE: Final = 64
@@ -130,8 +135,9 @@ class PrivateKey:
         """
         try:
             key = serialization.load_pem_private_key(data, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise TrustError(f"not a private key: {error}", rule="21.2.1") from None
+        except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
+            reason = shown(f"{error}")
+            raise TrustError(f"not a private key: {reason}", rule="21.2.1") from None
         if not isinstance(key, Ed25519PrivateKey):
             raise TrustError("the private key is not Ed25519", rule="21.2.1")
         return cls(key)

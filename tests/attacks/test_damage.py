@@ -26,6 +26,7 @@ from bundle.format import layout
 from bundle.format.columns import RECORD_SIZE
 from bundle.limits import MAX_APPROVAL, MAX_SHARDS_FILE
 from bundle.medium import reader
+from bundle.medium.lists import read_listed, read_recipes
 from bundle.medium.surroundings import check_surroundings
 from bundle.progress import Reporter
 from bundle.target.tree import TreeTarget
@@ -118,11 +119,11 @@ def _read(path: Path, whole: reader.OpenBundle) -> None:
         case layout.MANIFEST:
             whole.trust.verify_manifest(path.read_bytes())
         case layout.APPROVAL:
-            reader._read(path, manifest.approval, MAX_APPROVAL)
+            read_listed(path, manifest.approval, MAX_APPROVAL)
         case layout.SHARDS:
-            reader._read(path, manifest.shards, MAX_SHARDS_FILE)
+            read_listed(path, manifest.shards, MAX_SHARDS_FILE)
         case layout.RECIPES:
-            reader._read_recipes(path.parent, whole.release, manifest, whole.shards)
+            read_recipes(path.parent, whole.release, manifest, whole.shards)
         case _:
             with whole.volumes() as volumes:
                 stream = FrameStream(volumes)
@@ -165,6 +166,12 @@ def _flipped(data: bytes, masks: Iterable[int] | None = None) -> Iterator[bytes]
             mutant[position] ^= mask
 
 
+def _doubled(data: bytes) -> Iterator[bytes]:
+    """Give ``data`` with each byte there twice."""
+    for position in range(len(data)):
+        yield data[: position + 1] + data[position:]
+
+
 def _grown(data: bytes) -> Iterator[bytes]:
     for more in (b"\0", b" ", b"\n", b"\r\n", b"}", b"\0" * RECORD_SIZE, data[-64:]):
         yield data + more
@@ -185,6 +192,11 @@ async def test_a_flipped_bit_in_any_byte(site: Site, name: str) -> None:
 async def test_a_file_that_ends_at_any_byte(site: Site, name: str) -> None:
     data = _bytes_of(site, name)
     await _refused(site, name, (data[:length] for length in range(len(data))))
+
+
+@pytest.mark.parametrize("name", USED)
+async def test_a_byte_that_is_there_twice(site: Site, name: str) -> None:
+    await _refused(site, name, _doubled(_bytes_of(site, name)))
 
 
 @pytest.mark.parametrize("name", USED)
