@@ -26,7 +26,7 @@ README = ROOT / "README.md"
 GUIDE = ROOT / "docs/operator-guide.md"
 LICENCES = ROOT / "docs/licences.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("tests/interop/*.lock")])
+LOCKS = sorted([*ROOT.glob("*.lock"), *ROOT.glob("tests/*/*.lock")])
 
 LICENCE_OF_CLASSIFIER = {
     "License :: OSI Approved :: MIT License": "MIT",
