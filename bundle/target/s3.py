@@ -78,7 +78,6 @@ class S3Target(RemoteTarget):
         self.transfer = Transfer()
         self._options = options
         self._client = S3Client(address.bucket, options.s3, options.pace)
-        self._client.watch = self._advanced
         self._inventory = Inventory(self._client, address)
         self._papers = Papers(self._client, self._inventory)
         self._probe = Probe(self._client, address.key(PROBE))
@@ -86,10 +85,10 @@ class S3Target(RemoteTarget):
         self._past = Past(layout, self.ledger, self._papers.generations, generation)
         self._claims = KeyClaims(self.location)
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._elsewhere: dict[bytes, list[str]] | None = None
         self._skipped = 0
 
     async def __aenter__(self) -> Self:
-        self._elsewhere: dict[bytes, list[str]] | None = None
         """Connect, and know what the bucket knows of what was published.
 
         Raises:
@@ -170,7 +169,11 @@ class S3Target(RemoteTarget):
             lambda: self.staging,
         )
         finder = await self._finder((artifact.kind, artifact.name), plan)
-        published = await Publication(ways, plan, staged, finder).run()
+        self._client.watch = self.reporter.advanced
+        try:
+            published = await Publication(ways, plan, staged, finder).run()
+        finally:
+            self._client.watch = _unwatched
         self.reporter.finished()
         self._skipped += skipped
         self._count()
@@ -281,8 +284,7 @@ class S3Target(RemoteTarget):
                 (stay if known.given in kept else gone).update(paths)
         for home in dict.fromkeys(self._past.homes()):
             await self._inventory.look(home)
-        sizes = self._inventory.sizes
-        left = {path: sizes[path] for path in gone - stay if path in sizes}
+        left = [path for path in gone - stay if path in self._inventory.sizes]
         await together(self._inventory.remove, sorted(left), AT_ONCE)
         if left:
             whole = {one.digest for one in newest.values()}
@@ -290,13 +292,14 @@ class S3Target(RemoteTarget):
             await asyncio.to_thread(self.ledger.lose, old)
             await self._papers.store_ledger(self.ledger)
 
-    def _advanced(self, size: int) -> None:
-        self.reporter.advanced(size)
-
     def _count(self) -> None:
         """Bring what is said of the traffic up to date."""
         traffic = self._client.traffic
         self.transfer = Transfer(traffic.sent, traffic.copied, self._skipped)
+
+
+def _unwatched(_: int) -> None:
+    """Count nothing: papers are no part of what is published."""
 
 
 def s3_target(text: str, options: TargetOptions) -> S3Target:
