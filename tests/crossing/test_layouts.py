@@ -15,7 +15,17 @@ from bundle.target.oci_archive import OciArchiveTarget
 from bundle.target.oci_layout import OciLayoutTarget
 from bundle.target.options import TargetOptions
 from tests.bundles import Site, no_flushing
-from tests.images import blobs_in, noise
+from tests.images import (
+    AMD64,
+    ARM64,
+    Layout,
+    blobs_in,
+    digest as image_digest,
+    names_in,
+    noise,
+    squeezed,
+    tar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,3 +146,43 @@ def test_layers_that_are_not_compressed_share_what_is_in_them(
         sources.append(parse_source(f"docker-archive:{tmp_path / tag}.tar"))
     report = Site(tmp_path).pack(*sources)
     assert report.new_bytes < len(noise(1)) + len(noise(2)) + 40_000
+
+
+def test_a_whole_set_crosses_and_the_next_carries_what_is_new(tmp_path: Path) -> None:
+    layout = Layout()
+    layout.image("ghcr.io/acme/app:v1", 1, 2)
+    children = [
+        {**layout.manifest(layout.layer({"a": noise(seed)}), config=config), **more}
+        for seed, config, more in (
+            (4, layout.config(AMD64), {"platform": AMD64}),
+            (5, layout.config(ARM64), {"platform": ARM64}),
+        )
+    ]
+    index = layout.list(layout.index(*children), "ghcr.io/acme/both:v1")
+    signature = layout.referrer(index, "application/vnd.dev.cosign.sig", b"signed")
+    chart = {"sie/Chart.yaml": b"name: sie\nversion: 1.0.0\n"}
+    (tmp_path / "sie.tgz").write_bytes(squeezed(tar(chart)))
+    path, copy = layout.write(tmp_path / "images"), tmp_path / "copy"
+    site = Site(tmp_path)
+    sources = (
+        parse_source(f"oci-layout:{path}"),
+        parse_source(f"chart:{path}/../sie.tgz"),
+    )
+    first = site.bundle(*sources)
+    site.unpack(first, OciLayoutTarget(copy))
+    layout.image("ghcr.io/acme/app:v2", 1, 3)
+    layout.write(path)
+    report = site.pack(*sources, far=FarSide(base=first))
+    assert report.bundle is not None
+    assert report.new_bytes < len(noise(3)) + 8192
+    site.unpack(report.bundle, OciLayoutTarget(copy))
+    listed = names_in(copy)
+    assert {**names_in(path), "sie:1.0.0": listed["sie:1.0.0"]} == listed
+    assert signature["digest"] in listed.values()
+    for name, expected in listed.items():
+        if name != expected:
+            raw = skopeo(tmp_path, "inspect", "--raw", f"oci:{copy}:{name}")
+            assert image_digest(raw.encode()) == expected
+    words = ("copy", "--all", f"oci:{copy}:ghcr.io/acme/both:v1", "oci:all:both")
+    skopeo(tmp_path, *words)
+    assert names_in(tmp_path / "all")["both"] == index["digest"]
