@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bundle.progress import Reporter
     from bundle.store.base import Committed, ReadStore
     from bundle.target.base import Target
+    from bundle.target.retention import Pruned
     from bundle.unpacking.placement import PlacedReport
 
 
@@ -52,7 +53,8 @@ class PublishReport:
     """What was done; ``left`` names what no target takes, one line each.
 
     ``failed`` names what a target refused while it took others, ``stays`` what
-    the release does not list any more and is still there.
+    the release does not list any more and is still there, ``prunings`` what targets
+    removed, by their location.
     """
 
     release: Release
@@ -60,6 +62,7 @@ class PublishReport:
     left: tuple[str, ...]
     stays: tuple[str, ...]
     failed: tuple[str, ...] = ()
+    prunings: tuple[tuple[str, Pruned], ...] = ()
 
 
 async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
@@ -90,7 +93,12 @@ async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
         stays = placing.stays
         placed = await placing.place(lambda: _stage(placing, rows, reporter))
     return PublishReport(
-        release, placed, tuple(placing.left), stays, tuple(placing.failed)
+        release,
+        placed,
+        tuple(placing.left),
+        stays,
+        tuple(placing.failed),
+        placing.prunings,
     )
 
 

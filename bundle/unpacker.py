@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bundle.progress import Reporter
     from bundle.store.base import ReadStore
     from bundle.target.base import Target, Transfer
+    from bundle.target.retention import Pruned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,8 @@ class UnpackReport:
     ``failed`` names what a target refused while it took others. ``reused_bytes``
     were not carried but found here. ``stays`` names what the release does not list
     any more and is still at a target. ``transfers`` say of remote targets, by their
-    location, what was sent there.
+    location, what was sent there, and ``prunings`` of targets that remove what left
+    how that went.
     """
 
     stream: str
@@ -84,6 +86,7 @@ class UnpackReport:
     receipt: Path | None = None
     failed: tuple[str, ...] = ()
     transfers: tuple[tuple[str, Transfer], ...] = ()
+    prunings: tuple[tuple[str, Pruned], ...] = ()
 
 
 @dataclass(slots=True)
@@ -156,6 +159,7 @@ async def _unpack(request: UnpackRequest, reporter: Reporter) -> UnpackReport:
         receipt=receipt,
         failed=tuple(placing.failed),
         transfers=placing.transfers,
+        prunings=placing.prunings,
     )
 
 

@@ -53,7 +53,7 @@ def target_options(options: argparse.Namespace, session: Session) -> TargetOptio
         UsageError: a rule for names is none.
     """
     from bundle.oci.mapping import NameMap
-    from bundle.target.options import OnExisting, TargetOptions
+    from bundle.target.options import DEFAULT_KEEP, OnExisting, TargetOptions
 
     staging = _path(options.staging) or session.state / "targets"
     return TargetOptions(
@@ -61,6 +61,7 @@ def target_options(options: argparse.Namespace, session: Session) -> TargetOptio
         staging=staging,
         environment=session.environment,
         prune=options.prune,
+        keep=options.keep_releases or DEFAULT_KEEP,
         s3=bucket_connection(options, session),
         clock=session.clock,
         registry=registry_options(options, session, *options.to),

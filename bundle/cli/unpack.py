@@ -84,6 +84,60 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
     """Print what each target got, and the whole."""
     for warning in report.warnings:
         output.warn(warning)
+    _print_events(report, output)
+    _print_table(report, output)
+    written = sum(placed.written_files for placed in report.placed)
+    size = sum(placed.written_bytes for placed in report.placed)
+    output.event(
+        "result",
+        verb=options.verb,
+        bundle=options.bundles[0],
+        stream=report.stream,
+        seq=report.seq,
+        release=report.release,
+        written_files=written,
+        kept_files=sum(placed.kept_files for placed in report.placed),
+        written_bytes=size,
+        reused_bytes=report.reused_bytes,
+        sent_bytes=sum(transfer.sent for _, transfer in report.transfers),
+        copied_bytes=sum(transfer.copied for _, transfer in report.transfers),
+        skipped_bytes=sum(transfer.skipped for _, transfer in report.transfers),
+        removed_files=sum(pruned.files for _, pruned in report.prunings),
+        removed_bytes=sum(pruned.bytes for _, pruned in report.prunings),
+        receipt=report.receipt,
+        stays=report.stays,
+        left=report.left,
+        failed=report.failed,
+        warnings=report.warnings,
+    )
+    _say(report, written, size, output)
+
+
+def _say(report: UnpackReport, written: int, size: int, output: Output) -> None:
+    """Tell a person what was done."""
+    release = f"release {report.seq} of {report.stream}"
+    if written:
+        output.say(
+            f"{release}: {count_text(written, 'file')} written, {size_text(size)}"
+        )
+    elif report.placed:
+        output.say(f"{release}: nothing to write, all of it is there")
+    if report.reused_bytes:
+        output.say(f"{size_text(report.reused_bytes)} of it were here already")
+    for target, transfer in report.transfers:
+        output.say(
+            f"{target}: {size_text(transfer.sent)} sent, {size_text(transfer.copied)} "
+            f"copied there, {size_text(transfer.skipped)} there already"
+        )
+    for line in report.stays:
+        output.say(line)
+    _say_prunings(report, output)
+    if report.receipt is not None:
+        output.say(f"receipt for the sender: {report.receipt}")
+
+
+def _print_events(report: UnpackReport, output: Output) -> None:
+    """Print the events of each artifact at each target, and of remote targets."""
     for placed in report.placed:
         output.event(
             "placed",
@@ -103,47 +157,31 @@ def _print(report: UnpackReport, options: argparse.Namespace, output: Output) ->
             copied_bytes=transfer.copied,
             skipped_bytes=transfer.skipped,
         )
-    _print_table(report, output)
-    written = sum(placed.written_files for placed in report.placed)
-    size = sum(placed.written_bytes for placed in report.placed)
-    output.event(
-        "result",
-        verb=options.verb,
-        bundle=options.bundles[0],
-        stream=report.stream,
-        seq=report.seq,
-        release=report.release,
-        written_files=written,
-        kept_files=sum(placed.kept_files for placed in report.placed),
-        written_bytes=size,
-        reused_bytes=report.reused_bytes,
-        sent_bytes=sum(transfer.sent for _, transfer in report.transfers),
-        copied_bytes=sum(transfer.copied for _, transfer in report.transfers),
-        skipped_bytes=sum(transfer.skipped for _, transfer in report.transfers),
-        receipt=report.receipt,
-        stays=report.stays,
-        left=report.left,
-        failed=report.failed,
-        warnings=report.warnings,
-    )
-    release = f"release {report.seq} of {report.stream}"
-    if written:
-        output.say(
-            f"{release}: {count_text(written, 'file')} written, {size_text(size)}"
+    _print_prunings(report, output)
+
+
+def _print_prunings(report: UnpackReport, output: Output) -> None:
+    """Print what each target removed."""
+    for target, pruned in report.prunings:
+        output.event(
+            "pruned",
+            target=target,
+            removed_files=pruned.files,
+            removed_bytes=pruned.bytes,
+            stayed=pruned.stayed,
         )
-    elif report.placed:
-        output.say(f"{release}: nothing to write, all of it is there")
-    if report.reused_bytes:
-        output.say(f"{size_text(report.reused_bytes)} of it were here already")
-    for target, transfer in report.transfers:
-        output.say(
-            f"{target}: {size_text(transfer.sent)} sent, {size_text(transfer.copied)} "
-            f"copied there, {size_text(transfer.skipped)} there already"
-        )
-    for line in report.stays:
-        output.say(line)
-    if report.receipt is not None:
-        output.say(f"receipt for the sender: {report.receipt}")
+
+
+def _say_prunings(report: UnpackReport, output: Output) -> None:
+    """Say what each target removed, and warn of what stays there."""
+    for target, pruned in report.prunings:
+        if pruned.files:
+            output.say(
+                f"{target}: {count_text(pruned.files, 'file')} removed that left the "
+                f"stream, {size_text(pruned.bytes)}"
+            )
+        for line in pruned.stayed:
+            output.warn(f"not removed: {line}")
 
 
 def _print_table(report: UnpackReport, output: Output) -> None:

@@ -9,6 +9,7 @@ from bundle.errors import FormatError
 from bundle.limits import (
     GIB,
     MAX_PARITY_PERCENT,
+    MAX_RECEIPT_RELEASES,
     MAX_SIGNATURES,
     MAX_VOLUME,
     MIN_VOLUME,
@@ -148,6 +149,15 @@ def kept(text: str) -> int:
         ValueError: it is not one.
     """
     return _whole(text, 1, MAX_KEPT)
+
+
+def keeping(text: str) -> int:
+    """Return a number of releases that pruning keeps at a target.
+
+    Raises:
+        ValueError: it is not one that a target remembers.
+    """
+    return _whole(text, 1, MAX_RECEIPT_RELEASES - 1)
 
 
 def percent(text: str) -> int:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from bundle.format.release import Artifact
     from bundle.store.inplace import PlacedFiles
     from bundle.target.ledger import Applied
+    from bundle.target.retention import Pruned
     from bundle.target.workspace import Workspace
 
     Staged = Callable[[int], Path | None]
@@ -91,7 +92,9 @@ class Target(ABC):
     """A place that artifacts are unpacked to.
 
     ``reporter`` is told how publishing goes on where that takes a while. ``transfer``
-    is what a remote target that counts says of its traffic.
+    is what a remote target that counts says of its traffic. ``keep`` is the number of
+    releases of each stream that ``finish`` keeps, None to remove nothing, and
+    ``pruned`` what it removed.
     """
 
     remote: ClassVar[bool] = False
@@ -100,8 +103,13 @@ class Target(ABC):
     isolates: ClassVar[bool] = False
     """Whether an artifact that ``publish`` refuses leaves the others unharmed."""
 
+    prunes: ClassVar[bool] = False
+    """Whether it can remove what left a stream."""
+
     def __init__(self, location: str, workspace: Workspace) -> None:
         self.location = location
+        self.keep: int | None = None
+        self.pruned: Pruned | None = None
         self.ledger = Ledger(workspace)
         self.reporter = Reporter()
         self.transfer: Transfer | None = None
@@ -200,12 +208,24 @@ class Target(ABC):
     async def finish(self, release: str) -> None:
         """Note the digest of the release that is here now and drop ``staging``.
 
-        The ledger has the release already.
+        The ledger has the release already. With ``keep``, what no newest release
+        has is removed, and ``pruned`` says how that went.
 
         Raises:
-            TargetError: the note could not be written.
+            TargetError: the note could not be written, or the system does not let
+                us remove something; everything is published.
         """
+        if self.keep is not None and self.prunes:
+            self.pruned = await self._retain(self.keep)
         await asyncio.to_thread(self._workspace.finish, release)
+
+    async def _retain(self, keep: int) -> Pruned:
+        """Remove what is in none of the ``keep`` newest releases of each stream.
+
+        Raises:
+            TargetError: the system does not let us.
+        """
+        raise NotImplementedError(f"{type(self).__name__} keeps {keep} and all else")
 
     async def abandon(self) -> None:
         """Drop ``staging``; safe at any time and more than once."""

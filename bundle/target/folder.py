@@ -207,6 +207,15 @@ class Folder:
         """
         return open_beneath(self.descriptor, _single(name), flags, FILE_MODE)
 
+    def remove_file(self, name: str) -> None:
+        """Remove the file or the link ``name``; durable once the folder is flushed.
+
+        Raises:
+            TargetError: the system does not let us.
+        """
+        with target_errors(self.path / name), contextlib.suppress(FileNotFoundError):
+            os.unlink(_single(name), dir_fd=self.descriptor)
+
     def remove_empty(self, name: str) -> None:
         """Remove the directory ``name`` if nothing is in it.
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bundle.target.folder import Folder, nearest
 from bundle.target.handover import Handover
 from bundle.target.hf_layout import FOLDERS, blob_name, folder_name, keys_of, layout_of
 from bundle.target.hf_publication import Publication
+from bundle.target.hf_retention import CachePruning
 from bundle.target.hf_standing import Survey
 from bundle.target.ledger import ORIGINALS
 from bundle.target.local import FolderTarget
 from bundle.target.record import Record
+from bundle.target.retention import Pruned, divide
 from bundle.target.workspace import NAME, Workspace
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class HuggingFaceTarget(FolderTarget):
     that have no symbolic links; it takes the room of every file of every
     revision.
     """
+
+    prunes: ClassVar = True
 
     def __init__(self, location: str, root: Path, *, home: bool, copy: bool) -> None:
         self._hub = (HUB,) if home else ()
@@ -107,6 +111,17 @@ class HuggingFaceTarget(FolderTarget):
             yield index, f"{above}/{path}"
             if path.startswith("trees/"):
                 yield index, f"{originals}/{bytes(recipe.sha256[index]).hex()}"
+
+    async def _retain(self, keep: int) -> Pruned:
+        """Remove the revisions that no kept release has, and what is only theirs."""
+        return await asyncio.to_thread(self._prune, keep)
+
+    def _prune(self, keep: int) -> Pruned:
+        with self._workspace.opened() as root, root.below(self._hub, make=False) as hub:
+            if hub is None:
+                return Pruned()
+            run = CachePruning(hub, self._workspace, self.ledger)
+            return run.run(divide(self.ledger.releases(), keep, in_place=False))
 
     def _survey(self, artifact: Artifact, recipe: Recipe) -> Survey:
         key = (artifact.kind, artifact.name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
+    from bundle.target.ledger import Given
 
 FOLDERS: Final = {
     "hf-model": "models",
@@ -76,7 +77,7 @@ class Layout:
         yield from self.refs
 
 
-def layout_of(artifact: Artifact, recipe: Recipe) -> Layout:
+def layout_of(artifact: Artifact | Given, recipe: Recipe) -> Layout:
     """Return where each file of the recipe belongs.
 
     Raises:

@@ -134,15 +134,17 @@ class Ledger:
     def note(self, applied: Applied, *, changed: bool) -> None:
         """Remember a release; ``changed`` says that files were written for it.
 
-        Of each stream the last ``KEPT`` are remembered. Those before them are
+        The newest of its stream is then this one, whether or not it was here before:
+        going back makes an older release the newest. Of each stream the last ``KEPT``
+        are remembered. Those before them are
         forgotten, with the recipes that no other one has.
 
         Raises:
             TargetError: it could not be written.
         """
         document = self._load() or _Document.new()
-        known = [one.digest for one in document.releases]
-        if applied.digest in known and not changed:
+        known = [one for one in document.releases if one.stream == applied.stream]
+        if applied in known[-1:] and not changed:
             return
         others = [one for one in document.releases if one.digest != applied.digest]
         releases = (*others, applied)

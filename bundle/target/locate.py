@@ -50,7 +50,9 @@ def parse_target(text: str, options: TargetOptions = DEFAULT) -> Target:
     scheme = text.partition(":")[0]
     if scheme not in _SCHEMES:
         raise UsageError(f"{text!r} does not name a target", advice=_ADVICE)
-    return _SCHEMES[scheme](text, options)
+    target = _SCHEMES[scheme](text, options)
+    target.keep = options.keep if options.prune else None
+    return target
 
 
 def _tree(text: str, _: TargetOptions) -> Target:

@@ -14,11 +14,19 @@ from typing import Final
 from blake3 import blake3
 
 from bundle.flow.pace import Pace
+from bundle.limits import MAX_RECEIPT_RELEASES
 from bundle.oci.mapping import NameMap
 from bundle.registry.options import RegistryOptions
 from bundle.s3.options import Connection
 
 _NAME_BYTES: Final = 8
+
+
+DEFAULT_KEEP: Final = 2
+"""Releases of a stream that pruning keeps: pods may have blobs of the last mapped."""
+
+MAX_KEEP: Final = MAX_RECEIPT_RELEASES - 1
+"""Releases that pruning keeps at most: one fewer than a ledger remembers."""
 
 
 class OnExisting(StrEnum):
@@ -35,7 +43,8 @@ class TargetOptions:
 
     ``copy`` publishes real files where a Hugging Face cache has links. Remote
     targets keep what they need of this machine below ``staging``.
-    ``prune`` removes from a bucket what its release has not any more. ``s3`` says
+    ``prune`` removes what was published here of a stream and is in none of its
+    newest ``keep`` releases (1 to ``MAX_KEEP``). ``s3`` says
     how object storage is reached, ``pace`` how often it is tried, and ``clock``
     gives seconds since 1970.
     ``environment`` is where the libraries of remote targets find credentials.
@@ -45,6 +54,7 @@ class TargetOptions:
 
     copy: bool = False
     prune: bool = False
+    keep: int = DEFAULT_KEEP
     staging: Path = Path(".bundle/targets")
     environment: Mapping[str, str] = field(default_factory=dict)
     s3: Connection = field(default_factory=Connection)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bundle.format.release import Artifact
     from bundle.target.folder import Folder
+    from bundle.target.ledger import Given
     from bundle.target.workspace import Workspace
 
 MAX_RECORD: Final = 128 * MIB
@@ -28,6 +29,16 @@ MAX_RECORD: Final = 128 * MIB
 
 MAX_RECORDED: Final = 500_000
 """Files of one artifact that are remembered; the others are hashed each time."""
+
+
+RECORDS: Final = "records"
+"""The directory of records, below ``.bundle``."""
+
+
+def record_name(kind: str, name: str) -> str:
+    """Return what the file is called that holds the record of an artifact."""
+    digest = hashlib.sha256(f"{kind}\0{name}".encode()).hexdigest()
+    return f"{digest[:32]}.json"
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
@@ -65,10 +76,9 @@ class Record:
     ``recipe`` is the one that was published last, whole.
     """
 
-    def __init__(self, workspace: Workspace, artifact: Artifact) -> None:
-        name = hashlib.sha256(f"{artifact.kind}\0{artifact.name}".encode()).hexdigest()
+    def __init__(self, workspace: Workspace, artifact: Artifact | Given) -> None:
         self._workspace = workspace
-        self._parts = ("records", f"{name[:32]}.json")
+        self._parts = (RECORDS, record_name(artifact.kind, artifact.name))
         self._document = self._load()
         self._others: dict[str, Seen] = {}
         self._changed = False

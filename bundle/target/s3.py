@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from bundle.durable import make_directory
 from bundle.errors import UsageError
@@ -27,6 +27,7 @@ from bundle.store.chunk_map import Placed
 from bundle.target.base import Transfer
 from bundle.target.claims import KeyClaims
 from bundle.target.remote import RemoteTarget
+from bundle.target.retention import UNKNOWN, Pruned, divide
 from bundle.target.s3_inventory import BucketFiles, Inventory
 from bundle.target.s3_known import Past, homes_of, spots_below
 from bundle.target.s3_layout import (
@@ -63,6 +64,8 @@ class S3Target(RemoteTarget):
 
     ``base`` is what comes before every path: the generation and a slash, or nothing.
     """
+
+    prunes: ClassVar = True
 
     def __init__(
         self, address: Address, layout: Layout, generation: str, options: TargetOptions
@@ -189,8 +192,6 @@ class S3Target(RemoteTarget):
         applied = next(one for one in self.ledger.releases() if one.digest == release)
         await self._papers.store_ledger(self.ledger)
         await self._papers.mark(self.base, self._marker(applied))
-        if self._options.prune:
-            await self._prune()
         before = self._options.clock() - STALE
         await self._uploads.abort_stale(self.address.key(""), before)
         self._count()
@@ -272,25 +273,34 @@ class S3Target(RemoteTarget):
             ),
         )
 
-    async def _prune(self) -> None:
-        """Remove what no newest release of a stream has below this base."""
-        newest = {one.stream: one for one in self.ledger.releases()}
-        kept = {one for each in newest.values() for one in each.artifacts}
+    async def _retain(self, keep: int) -> Pruned:
+        """Remove what no kept release has below this base.
+
+        Without the recipe of an artifact that stays nothing is: it might be its.
+        """
+        flat = self.layout is Layout.FLAT
+        division = divide(self.ledger.releases(), keep, in_place=flat)
+        recipes = {one: self.ledger.recipe(one.recipe) for one in self._past.given()}
+        lost = [one for one in recipes if one in division.kept and not recipes[one]]
+        if lost:
+            return Pruned(
+                stayed=tuple(f"{self.location} {one.name}: {UNKNOWN}" for one in lost)
+            )
         stay: set[str] = set()
         gone: set[str] = set()
         for known in self._past.known():
             if known.base == self.base:
                 paths = {spot.path for spot in known.spots()}
-                (stay if known.given in kept else gone).update(paths)
+                (stay if known.given in division.kept else gone).update(paths)
         for home in dict.fromkeys(self._past.homes()):
             await self._inventory.look(home)
-        left = [path for path in gone - stay if path in self._inventory.sizes]
+        sizes = self._inventory.sizes
+        left = {path: sizes[path] for path in gone - stay if path in sizes}
         await together(self._inventory.remove, sorted(left), AT_ONCE)
         if left:
-            whole = {one.digest for one in newest.values()}
-            old = {one.digest for one in self.ledger.releases()} - whole
-            await asyncio.to_thread(self.ledger.lose, old)
+            await asyncio.to_thread(self.ledger.lose, division.forgotten)
             await self._papers.store_ledger(self.ledger)
+        return Pruned(len(left), sum(left.values()))
 
     def _count(self) -> None:
         """Bring what is said of the traffic up to date."""

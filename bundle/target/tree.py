@@ -1,7 +1,7 @@
 """``tree:PATH``: regular files and directories, straight into a directory.
 
 A file that has other content is replaced by a rename, so whoever has the old one
-open keeps it; files that the recipe does not name are left alone. A file is
+open keeps it; files that nobody published here are left alone. A file is
 visible as soon as it is complete: a tree has no name that could switch from the
 old state to the new one at once, which is what a Hugging Face cache has.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from bundle.errors import TargetError
 from bundle.format.recipe_layout import Mode
@@ -21,6 +21,8 @@ from bundle.target.folder import DIRECTORY_MODE, FILE_MODE, Folder, nearest
 from bundle.target.handover import Handover
 from bundle.target.local import FolderTarget
 from bundle.target.record import Record
+from bundle.target.retention import divide
+from bundle.target.tree_pruning import TreePruning
 from bundle.target.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact
     from bundle.target.base import Staged
+    from bundle.target.retention import Pruned
 
 
 class TreeTarget(FolderTarget):
     """Publishes artifacts of kind ``tree`` into one directory."""
+
+    prunes: ClassVar = True
 
     def __init__(self, root: Path) -> None:
         super().__init__(f"tree:{root}", root, Workspace(root))
@@ -83,6 +88,18 @@ class TreeTarget(FolderTarget):
     ) -> Iterable[tuple[int, str]]:
         """Return the paths of the recipe."""
         return enumerate(recipe.paths())
+
+    async def _retain(self, keep: int) -> Pruned:
+        """Remove what left its stream, file by file, and the directories of it.
+
+        Files that an artifact has no longer go at once (ADR 17).
+        """
+        return await asyncio.to_thread(self._prune, keep)
+
+    def _prune(self, keep: int) -> Pruned:
+        with self._workspace.opened() as root:
+            run = TreePruning(root, self._workspace, self.ledger)
+            return run.run(divide(self.ledger.releases(), keep, in_place=True))
 
     def _record(self, artifact: Artifact) -> Record:
         if artifact.name not in self._records:

@@ -34,7 +34,7 @@ from bundle.errors import TargetError
 from bundle.target.folder import FILE_MODE, Folder, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 NAME: Final = ".bundle"
@@ -243,6 +243,16 @@ class Workspace:
             for name in set(place.names()) - set(kept):
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=place.descriptor)
+
+    def discard(self, directory: str, names: Iterable[str]) -> None:
+        """Remove files from a directory of ``.bundle``; what stays is harmless."""
+        parts = (*self._parts, directory)
+        with self.opened() as root, root.below(parts, make=False) as place:
+            if place is None:
+                return
+            for name in names:
+                with contextlib.suppress(TargetError):
+                    place.remove_file(name)
 
     def write(self, parts: tuple[str, ...], data: bytes | memoryview) -> None:
         """Put a file below ``.bundle``; durable on return, untouched if equal.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bundle.format.recipe import Recipe
     from bundle.format.release import Artifact, Release
     from bundle.target.base import Published, Target, Transfer
+    from bundle.target.retention import Pruned
     from bundle.unpacking.contents import Content
     from bundle.unpacking.sink import Opener
     from bundle.unpacking.supply import Supply
@@ -86,11 +87,12 @@ class Placing:
 
     @property
     def used(self) -> list[Target]:
-        """The targets that something is placed at."""
+        """The targets that something is placed at, or has to leave."""
         return [
             target
             for target in self.targets
             if any(one.target is target for one in self.placements)
+            or (_prunes(target) and self._left(target))
         ]
 
     @property
@@ -104,18 +106,37 @@ class Placing:
 
     @property
     def stays(self) -> tuple[str, ...]:
-        """What was published of this stream before and is not listed any more."""
-        listed = {(one.kind, one.name) for one in self.artifacts}
-        stream = self.release.stream.id
-        found = {
-            f"{one.kind} {one.name}: left the stream, stays at {target.location}": None
+        """What was published of this stream before and is not listed any more.
+
+        Targets that remove what left are asked for ``prunings`` instead.
+        """
+        return tuple(
+            f"{one.kind} {one.name}: left the stream, stays at {target.location}"
             for target in self.targets
+            if not _prunes(target)
+            for one in self._left(target)
+        )
+
+    @property
+    def prunings(self) -> tuple[tuple[str, Pruned], ...]:
+        """What was removed at each target that was to, by its location."""
+        return tuple(
+            (target.location, target.pruned)
+            for target in self.targets
+            if target.pruned is not None
+        )
+
+    def _left(self, target: Target) -> list[Given]:
+        """Return what ``target`` was given of the stream and the release has not."""
+        listed = {(one.kind, one.name) for one in self.artifacts}
+        found = {
+            (one.kind, one.name): one
             for release in target.ledger.releases()
-            if release.stream == stream
+            if release.stream == self.release.stream.id
             for one in release.artifacts
             if target.takes(one.kind) and (one.kind, one.name) not in listed
         }
-        return tuple(found)
+        return list(found.values())
 
     @property
     def is_known(self) -> bool:
@@ -217,6 +238,11 @@ class Placing:
                 Given(one.kind, one.name, one.recipe.digest) for one in self.artifacts
             ),
         )
+
+
+def _prunes(target: Target) -> bool:
+    """Return whether a target removes what left a stream."""
+    return target.prunes and target.keep is not None
 
 
 async def _publish(one: Placement) -> PlacedReport:

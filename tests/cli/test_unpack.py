@@ -116,3 +116,49 @@ def test_quiet_says_nothing(receiver: Shell, packed: Path) -> None:
     target = f"tree:{receiver.home / 'srv'}"
     ran = receiver.ok("unpack", packed, "--to", target, "--quiet")
     assert (ran.out, ran.err) == ("", "")
+
+
+def test_what_left_the_stream_is_removed_when_asked(
+    sender: Shell, receiver: Shell
+) -> None:
+    first, second = sender.home / "first", sender.home / "second"
+    for directory, name in ((first, "a.txt"), (second, "b.txt")):
+        directory.mkdir()
+        (directory / name).write_text(name)
+    sender.ok("pack", f"tree:{first}", f"tree:{second}")
+    sender.ok("pack", f"tree:{second}")
+    out, target = sender.home / "out", receiver.home / "srv"
+    to = ("--to", f"tree:{target}")
+    receiver.ok("unpack", out / "docs-000001", *to)
+    kept = receiver.ok("unpack", out / "docs-000002", *to, "--prune", "--json")
+    assert (target / "a.txt").exists()
+    assert kept.result["removedFiles"] == 0
+    assert kept.result["stays"] == []
+    pruning = (*to, "--prune", "--keep-releases", "1")
+    ran = receiver.ok("unpack", out / "docs-000002", *pruning, "--json")
+    assert [path.name for path in target.glob("*.txt")] == ["b.txt"]
+    [pruned] = ran.of("pruned")
+    assert pruned["target"] == f"tree:{target}"
+    assert (pruned["removedFiles"], pruned["removedBytes"]) == (1, 5)
+    assert ran.result["removedFiles"] == 1
+
+
+def test_what_was_removed_and_what_stayed_is_said(
+    sender: Shell, receiver: Shell
+) -> None:
+    first = sender.home / "first"
+    first.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (first / name).write_text(name)
+    sender.ok("pack", f"tree:{first}")
+    (first / "a.txt").unlink()
+    (first / "b.txt").unlink()
+    sender.ok("pack", f"tree:{first}")
+    out, target = sender.home / "out", receiver.home / "srv"
+    receiver.ok("unpack", out / "docs-000001", "--to", f"tree:{target}")
+    (target / "b.txt").write_text("mine")
+    ran = receiver.ok(
+        "unpack", out / "docs-000002", "--to", f"tree:{target}", "--prune"
+    )
+    assert f"tree:{target}: 1 file removed that left the stream, 5 B" in ran.lines
+    assert "b.txt: changed since it was published" in ran.err

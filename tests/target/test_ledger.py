@@ -57,10 +57,12 @@ def test_releases_are_remembered_in_the_order_of_publication(ledger: Ledger) -> 
     identity = ledger.identity()
     assert identity is not None
     assert identity.generation == 1
-    ledger.note(applied(1), changed=False)
+    ledger.note(applied(2), changed=False)
     assert [one.seq for one in ledger.releases()] == [1, 2]
-    ledger.note(applied(1), changed=True)
+    ledger.note(applied(1), changed=False)
     assert [one.seq for one in ledger.releases()] == [2, 1]
+    ledger.note(applied(2), changed=True)
+    assert [one.seq for one in ledger.releases()] == [1, 2]
     assert ledger.identity() == identity
 
 

@@ -257,7 +257,7 @@ async def test_prune_removes_the_old_revision_and_only_what_was_ours(
     await site.publish(FIRST)
     other = f"p/models--org--model/snapshots/{ONE}/theirs"
     site.bucket.put(other, b"x")
-    pruning = Site(site.bucket, tmp_path / "staging", prune=True)
+    pruning = Site(site.bucket, tmp_path / "staging", prune=True, keep=1)
     asked.seen.clear()
     await pruning.publish(SECOND, seq=2)
     assert site.bucket.keys(f"p/models--org--model/snapshots/{ONE}/") == [other]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bundle.cli.values import addressing, on_existing
+from bundle.cli.values import addressing, keeping, on_existing
 
 if TYPE_CHECKING:
     from bundle.cli.variables import Variables
@@ -35,8 +35,14 @@ def buckets(options: Variables) -> None:
 
 
 def pruning(options: Variables) -> None:
-    """Add what becomes of old objects in a bucket."""
-    options.switch("--prune", "remove from s3:// what the release has not any more")
+    """Add what becomes of what left the stream."""
+    options.switch("--prune", "remove what was published here and left the stream")
+    options.option(
+        "--keep-releases",
+        "N",
+        "releases of the stream that --prune keeps; default: 2",
+        reads=keeping,
+    )
 
 
 def certificates(options: Variables) -> None:
