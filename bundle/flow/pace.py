@@ -35,19 +35,32 @@ class Pace:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
 
-    async def keep_trying(self, work: Callable[[], Awaitable[_T]]) -> _T:
+    async def keep_trying(
+        self,
+        work: Callable[[], Awaitable[_T]],
+        progress: Callable[[], object] = lambda: None,
+    ) -> _T:
         """Return what ``work`` returns, trying again what a retry may help.
+
+        An attempt that changed what ``progress`` returns was not in vain: the
+        count begins again.
 
         Raises:
             TransientError: it failed ``attempts`` times in a row.
         """
-        failed = 0
+        failed, before = 0, progress()
         while True:
             try:
                 return await work()
-            except TransientError:
-                failed += 1
+            except TransientError as error:
+                after = progress()
+                failed = 1 if after != before else failed + 1
+                before = after
                 if failed >= self.attempts:
                     raise
-                longest = min(MAX_WAIT, self.first * 2**failed)
-                await self.sleep(longest * (1 + self.chance()) / 2)
+                await self.sleep(self.wait(error, failed))
+
+    def wait(self, error: TransientError, failed: int) -> float:  # noqa: ARG002 - for others
+        """Return the seconds before the next attempt, after ``failed`` in a row."""
+        longest: float = min(MAX_WAIT, self.first * 2**failed)
+        return longest * (1 + self.chance()) / 2

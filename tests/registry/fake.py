@@ -243,6 +243,11 @@ def serving(handler: Any, host: str = "127.0.0.1") -> Iterator[str]:  # noqa: AN
         started.set()
         await stop.wait()
         await runner.cleanup()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:  # of connections that a test tore down
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=1)
 
     def work() -> None:
         try:
