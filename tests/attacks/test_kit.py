@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,3 +96,43 @@ def test_the_table_of_advisories_leads_to_attacks_that_name_them() -> None:
             else:
                 assert case in NAMES, case
                 assert advisory in _readme(case), (advisory, case)
+
+
+RUNNER = ATTACKS / "run.py"
+COMMAND = f"{sys.executable} -m bundle"
+TAKEN = "{bundle} --to {target} --state {state} --quiet {site} {strict}"
+READER = (
+    *("--enrol", f"{COMMAND} trust enrol {{root}} --state {{state}} --quiet"),
+    *("--unpack", f"{COMMAND} unpack {TAKEN}"),
+    *("--stream", f"{COMMAND} unpack - --to {{target}} --state {{state}} --quiet"),
+)
+
+
+def _ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(RUNNER), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_program_of_the_kit_tries_the_command() -> None:
+    some = ("path_dot_dot", "roll_back", "stream_by_a_stranger")
+    ran = _ran(*READER, *(word for name in some for word in ("--only", name)))
+    assert ran.stdout.endswith("3 refused as they should be, 0 not, 0 left out\n")
+    assert ran.returncode == 0
+
+
+def test_the_program_of_the_kit_notices_a_reader_that_takes_everything() -> None:
+    ran = _ran("--unpack", "true", "--only", "path_dot_dot")
+    assert "path_dot_dot: exit 0, not 10" in ran.stdout
+    assert ran.returncode == 1
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_the_program_of_the_kit_tries_the_command_with_every_attack() -> None:
+    ran = _ran(*READER)
+    assert ran.returncode == 0, ran.stdout
