@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.cli.doctor import print_variables
-from bundle.cli.networks import target_options
+from bundle.cli.networks import REGISTRIES, target_options
 from bundle.cli.reading import connected, open_store, repairable, trust_of
 from bundle.cli.session import run
 from bundle.cli.units import count_text, size_text
@@ -149,6 +149,9 @@ def _print_events(report: UnpackReport, output: Output) -> None:
             written_bytes=placed.written_bytes,
             left_out=placed.left_out,
         )
+        if placed.target.startswith(REGISTRIES):
+            for line in placed.left_out:
+                output.warn(f"{placed.name}: {line}")
     for target, transfer in report.transfers:
         output.event(
             "transferred",

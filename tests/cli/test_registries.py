@@ -115,6 +115,18 @@ def test_what_a_registry_refuses_is_listed_with_exit_code_20(
     assert receiver("unpack", bundle, *to, "--json").result["failed"] == []
 
 
+def test_a_tag_that_stays_is_warned_of(
+    sender: Shell, receiver: Shell, near: Fake, far: Fake, image: Descriptor
+) -> None:
+    del image
+    other = b'{"schemaVersion":2}'
+    far.put("superlinked/sie-server", "v0.3.1", "a/b", other)
+    to = ("--to", f"docker://{far.host}", "--plain-http", "--on-existing-tag", "skip")
+    ran = receiver.ok("unpack", carried(sender, near), *to)
+    assert "v0.3.1: is there, and names something else" in ran.err
+    assert far.manifests["superlinked/sie-server", "v0.3.1"][1] == other
+
+
 def test_doctor_looks_at_a_registry(sender: Shell, far: Fake) -> None:
     ran = sender.ok("doctor", f"docker://{far.host}", "--plain-http", "--json")
     assert ran.result["loads"]

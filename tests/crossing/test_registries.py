@@ -184,6 +184,23 @@ def test_what_skopeo_pushed_is_pulled_with_the_same_digests(
     assert {path.rpartition("/")[2] for path in pulled} <= blobs(crossing.layout.root)
 
 
+@pytest.mark.parametrize("registry", ["plain HTTP"], indirect=True)
+def test_an_index_without_some_platforms_leaves_its_one_image_under_the_tag(
+    crossing: Crossing,
+) -> None:
+    index = crossing.first()["quay.io/team/multi:v1"]
+    options = SourceOptions(platforms=(ARM64,))
+    layout = crossing.layout.write()
+    source = OciLayoutSource(layout, "quay.io/team/multi:v1", options=options)
+    report = crossing.push(crossing.site.bundle(source))
+    assert not report.failed
+    (line,) = report.placed[0].left_out
+    assert line.startswith(f"{index.digest}: the registry refuses an index")
+    named = crossing.registry.digest("mirror/team/multi", "v1")
+    assert named is not None
+    assert named in line
+
+
 @pytest.mark.parametrize("registry", ["TLS and a login"], indirect=True)
 def test_a_wrong_password_is_said(registry: RealRegistry) -> None:
     registries.write_login(registry, ("carrier", "wrong"))
