@@ -59,9 +59,11 @@ fuzz: .venv-fuzz/.ready ## anything at all into every reader of bytes, FUZZ_SECO
 .PHONY: bench
 bench: .venv/.ready ## time and size against cp, tar, casync, restic, borg and rsync
 	@tools/debian restic borgbackup casync zstd rsync $(REGISTRIES) || true
+	@tools/debian $(CEPH) awscli rclone || true
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.deltas
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.objects
 	$(BIN)/python -m benchmarks.registry
 
 .PHONY: format

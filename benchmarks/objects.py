@@ -48,6 +48,7 @@ sys.exit(code)
 """
 """Runs a command from a process that is small: a child counts what its parent had."""
 
+CLIENT: Final = "bundle's upload alone"
 OURS: Final = "bundle unpack"
 
 
@@ -111,6 +112,15 @@ def _unpack(source: Source, step: int, place: str) -> list[str]:
 
 CONTENDERS: Final = (
     Contender(OURS, sys.executable, _unpack, _aws),
+    Contender(
+        CLIENT,
+        sys.executable,
+        lambda source, step, place: [
+            *(sys.executable, "-m", "benchmarks.upload"),
+            *(str(source.tree(step)), f"s3://{place}"),
+        ],
+        _aws,
+    ),
     Contender(
         "aws s3 sync",
         "aws",
@@ -195,15 +205,19 @@ class Comparison:
         """Let every contender take every step once."""
         for step in range(len(STEPS)):
             for contender in self.contenders:
+                if contender.name == CLIENT and step:
+                    continue
                 self.figures[contender.name, step].append(
                     self._one(contender, step, number)
                 )
 
     def _one(self, contender: Contender, step: int, number: int) -> Figure:
-        word = contender.name.split()[0]
-        timed = self._run(contender, step, f"{word}-{number}-timed", self._gateway.http)
+        word = str(self.contenders.index(contender))
+        timed = self._run(
+            contender, step, f"c{word}-{number}-timed", self._gateway.http
+        )
         with proxying(self._gateway.http) as proxy:
-            self._run(contender, step, f"{word}-{number}-counted", proxy.url)
+            self._run(contender, step, f"c{word}-{number}-counted", proxy.url)
         return Figure(
             proxy.sent, proxy.received, proxy.requests, timed.seconds, timed.rss
         )
@@ -237,8 +251,9 @@ class Comparison:
             Bar("peak RSS, MiB", rss / MIB, 300.0),
         ]
         if (other := "aws s3 sync") in {one.name for one in self.contenders}:
-            ratio = self.median(OURS, 0) / self.median(other, 0)
-            bars.append(Bar("cold: seconds / aws s3 sync", ratio, 1.0))
+            for name in (CLIENT, OURS):
+                ratio = self.median(name, 0) / self.median(other, 0)
+                bars.append(Bar(f"cold: seconds of {name} / {other}", ratio, 1.0))
         return bars
 
 
@@ -279,6 +294,8 @@ def _print(comparison: Comparison, size: int) -> None:
         table.add_column(column, justify="right" if column else "left")
     for step, name in enumerate(STEPS):
         for contender in comparison.contenders:
+            if (contender.name, step) not in comparison.figures:
+                continue
             last = comparison.figures[contender.name, step][-1]
             table.add_row(
                 name if contender is comparison.contenders[0] else "",
