@@ -26,7 +26,8 @@ from bundle.unpacking.sink import Staging
 from bundle.unpacking.supply import Supply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,12 +41,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishRequest:
-    """Which release of which store goes where; ``release`` is its digest text."""
+    """Which release of which store goes where; ``release`` is its digest text.
+
+    ``inspect`` is given each directory of files that are staged and verified, and
+    not published yet; what it raises ends the run with no target changed.
+    """
 
     store: ReadStore
     release: str
     targets: tuple[Target, ...]
     selected: Callable[[Artifact], bool] = everything
+    inspect: Callable[[Path], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,9 @@ async def publish(request: PublishRequest, reporter: Reporter) -> PublishReport:
         await placing.plan()
         rows = await _look(placing)
         stays = placing.stays
-        placed = await placing.place(lambda: _stage(placing, rows, reporter))
+        placed = await placing.place(
+            lambda: _stage(placing, rows, reporter, request.inspect)
+        )
     return PublishReport(
         release,
         placed,
@@ -158,7 +166,12 @@ async def _look(placing: Placing) -> NDArray[np.int64]:
     return rows
 
 
-async def _stage(placing: Placing, rows: NDArray[np.int64], reporter: Reporter) -> None:
+async def _stage(
+    placing: Placing,
+    rows: NDArray[np.int64],
+    reporter: Reporter,
+    inspect: Callable[[Path], Awaitable[None]] | None,
+) -> None:
     """Put everything that is missing into the targets' staging, verified."""
     contents = placing.contents
     reporter.started("publish", sum(content.size for content in contents.all))
@@ -175,4 +188,7 @@ async def _stage(placing: Placing, rows: NDArray[np.int64], reporter: Reporter) 
                 advice="run 'bundle store check', then add a bundle of it again",
             )
         assembly.check_complete()
+        if inspect is not None:
+            for directory in placing.openers():
+                await inspect(directory)
     reporter.finished()

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from bundle.errors import FormatError
+from bundle.limits import MAX_RECEIPT_RELEASES
 from bundle.paths import check_slug
 from bundle.settings import read_settings
 from bundle.trust.terms import Policy  # noqa: TC001 - msgspec reads the annotation
@@ -93,6 +94,43 @@ class TargetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     copy: bool = False
     """Publish files where a Hugging Face cache has links."""
 
+    prune: bool = True
+    """Remove what was published here and left its stream."""
+
+    keep: Annotated[int, Meta(ge=1, le=MAX_RECEIPT_RELEASES - 1)] = 2
+    """Releases of each stream that are kept when the rest is removed."""
+
+    endpoint_url: str = ""
+    """The endpoint of ``s3://``; empty for what the environment names, or AWS's own."""
+
+    region: str = ""
+    """The region of ``s3://``; empty for what the environment names."""
+
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+    """Where a bucket's name goes: into the path, or into the host."""
+
+    ca: str = ""
+    """The file of certificates to trust at ``s3://`` and ``docker://``, in PEM."""
+
+    plain_http: bool = False
+    """Talk to the registry without TLS."""
+
+    auth_file: str = ""
+    """The file with logins of registries; empty for those of podman and docker."""
+
+    map: tuple[str, ...] = ()
+    """Rules ``FROM=TO`` for the names of images in the registry."""
+
+    on_existing_tag: Literal["overwrite", "skip", "fail"] = "overwrite"
+    """What happens where a tag names something else already."""
+
+    scan: tuple[str, ...] = ()
+    """A command that looks at what is staged before it is published, word by word;
+    ``{}`` is the directory. Only what it ends with 0 for is published."""
+
+    scan_seconds: Seconds = 3600
+    """Seconds that the command may take."""
+
     retry_seconds: Seconds = 30
     """Seconds until the first try after one that failed; doubled for each more."""
 
@@ -100,6 +138,13 @@ class TargetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _check_name(self.name)
         if not self.artifacts or not self.streams:
             raise ValueError("artifacts and streams name at least one pattern")
+        for field in ("ca", "auth_file"):
+            if getattr(self, field):
+                _check_absolute(field, getattr(self, field))
+        if self.scan:
+            _check_absolute("scan", self.scan[0])
+            if not any("{}" in one for one in self.scan[1:]):
+                raise ValueError("scan: no word has {}, the directory to look at")
 
     def selects_stream(self, name: str) -> bool:
         """Return whether anything of the stream called ``name`` goes here."""

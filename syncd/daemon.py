@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundle.errors import BundleError
-from bundle.s3.options import Connection
 from bundle.store.base import Retention
-from bundle.target.options import TargetOptions
 from syncd.catalogue import Catalogue
 from syncd.inbox import Inbox
 from syncd.intake import Received, Receiving, receive
@@ -33,7 +31,12 @@ from syncd.plan import (
     wanted,
 )
 from syncd.progress import Progress
-from syncd.publishing import make_target, publish_to, refuse_two_owners
+from syncd.publishing import (
+    make_target,
+    options_of,
+    publish_to,
+    refuse_two_owners,
+)
 from syncd.receipts import write_receipt
 from syncd.requests import answer, doorbell, imports
 from syncd.situation import ACKNOWLEDGED, situation_of
@@ -43,6 +46,7 @@ from syncd.watcher import Bell, watch_files, watch_mounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bundle.publisher import PublishReport
     from bundle.state.receiver import TrustChoice
     from bundle.store.local import LocalStore
     from bundle.target.base import Target
@@ -259,13 +263,8 @@ class Daemon:
             Placement(work.held.stream, work.target),
         )
         try:
-            options = TargetOptions(
-                copy=settings.copy,
-                staging=Path(self.config.state) / "targets",
-                environment=self.environment,
-                s3=Connection(environment=self.environment),
-                clock=self.clock,
-            )
+            staging = Path(self.config.state) / "targets"
+            options = options_of(settings, staging, self.environment, self.clock)
             target = make_target(settings, options)
             async with self._device(target):
                 if wanted(await self.situation()).get(work.held.stream) != work.held:
@@ -273,8 +272,13 @@ class Daemon:
                 await self._refuse_two_owners(work, settings)
                 if not before.release:
                     await asyncio.to_thread(target.doubt)
-                await publish_to(
-                    settings, target, work.held.release, self.store, reporter
+                report = await publish_to(
+                    settings,
+                    target,
+                    work.held.release,
+                    self.store,
+                    reporter,
+                    self.environment,
                 )
         except BundleError as error:
             failures = before.failures + 1
@@ -288,9 +292,22 @@ class Daemon:
             )
             self._note_placed(work, placement, "unpublished")
             return
+        self._note_pruned(work, report)
         release = work.held.release
         placement = Placement(work.held.stream, work.target, release)
         self._note_placed(work, placement, "published")
+
+    def _note_pruned(self, work: Publish, report: PublishReport) -> None:
+        """Tell what left a target, and what could not."""
+        for _, pruned in report.prunings:
+            if pruned.files or pruned.stayed:
+                self._tell(
+                    "pruned",
+                    target=work.target,
+                    files=pruned.files,
+                    bytes=pruned.bytes,
+                    stayed=list(pruned.stayed),
+                )
 
     def _note_placed(self, work: Publish, placement: Placement, kind: str) -> None:
         with self.journal.together():

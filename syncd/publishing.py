@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.errors import TargetError
+from bundle.oci.mapping import NameMap
 from bundle.publisher import PublishRequest, publish
+from bundle.registry.options import RegistryOptions
+from bundle.s3.options import Connection
 from bundle.target.locate import parse_target
+from bundle.target.options import OnExisting, TargetOptions
 from syncd.plan import Held
+from syncd.scanning import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from bundle.format.release import Artifact
     from bundle.progress import Reporter
     from bundle.publisher import PublishReport
     from bundle.store.base import ReadStore
     from bundle.target.base import Target
-    from bundle.target.options import TargetOptions
     from syncd.catalogue import Entry
     from syncd.config import TargetSettings
 
@@ -47,20 +52,30 @@ async def publish_to(
     release: str,
     store: ReadStore,
     reporter: Reporter,
+    environment: Mapping[str, str],
 ) -> PublishReport:
     """Make a target hold what it selects of a release of the store.
+
+    ``environment`` is that of the command ``scan``.
 
     Raises:
         MissingError, IntegrityError, FormatError: the store lost some of it.
         StoreError: the store or a network does not answer.
-        TargetError: the target is full or refuses.
+        TargetError: the target is full or refuses, or the scan does.
     """
 
     def selected(artifact: Artifact) -> bool:
         return settings.selects(artifact.kind, artifact.name)
 
+    async def inspect(directory: Path) -> None:
+        await scan(settings.scan, directory, settings.scan_seconds, environment)
+
     request = PublishRequest(
-        store=store, release=release, targets=(target,), selected=selected
+        store=store,
+        release=release,
+        targets=(target,),
+        selected=selected,
+        inspect=inspect if settings.scan else None,
     )
     report = await publish(request, reporter)
     if report.left:
@@ -77,6 +92,45 @@ async def publish_to(
             advice="the rest is published; it is tried again",
         )
     return report
+
+
+def options_of(
+    settings: TargetSettings,
+    staging: Path,
+    environment: Mapping[str, str],
+    clock: Callable[[], float],
+) -> TargetOptions:
+    """Return what settings say about their target.
+
+    ``staging`` is for remote targets; ``clock`` gives seconds since 1970.
+
+    Raises:
+        UsageError: a rule for names is none.
+    """
+    ca = Path(settings.ca) if settings.ca else None
+    return TargetOptions(
+        copy=settings.copy,
+        prune=settings.prune,
+        keep=settings.keep,
+        staging=staging,
+        environment=environment,
+        s3=Connection(
+            endpoint_url=settings.endpoint_url or None,
+            region=settings.region or None,
+            ca=ca,
+            addressing=settings.addressing,
+            environment=environment,
+        ),
+        clock=clock,
+        registry=RegistryOptions(
+            ca=ca,
+            plain_http=settings.plain_http,
+            auth_file=Path(settings.auth_file) if settings.auth_file else None,
+            environment=environment,
+        ),
+        names=NameMap.parse(settings.map),
+        existing=OnExisting(settings.on_existing_tag),
+    )
 
 
 def make_target(settings: TargetSettings, options: TargetOptions) -> Target:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from bundle.errors import PartialError, UsageError
 from bundle.state.receiver import enrolled_root
-from bundle.target.options import TargetOptions
 from bundle.trust.roles import fingerprint_text
 from syncd.assembly import load_config
 from syncd.mounts import NETWORK, mount_of, parse_mounts
-from syncd.publishing import make_target
+from syncd.publishing import make_target, options_of
 from syncd.watcher import MOUNTINFO
 
 if TYPE_CHECKING:
@@ -63,7 +62,8 @@ def _problems(config: Config) -> list[str]:
     problems = []
     for one in config.target:
         try:
-            make_target(one, TargetOptions())
+            options = options_of(one, Path(config.state) / "targets", {}, float)
+            make_target(one, options)
         except UsageError as error:
             problems.append(f"target {one.name}: {error}")
     state = Path(config.state)

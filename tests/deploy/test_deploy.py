@@ -43,7 +43,7 @@ def test_the_example_shows_every_field_with_its_default() -> None:
     shown = set(re.findall(r"^(\w+) =", text, re.MULTILINE))
     sections = (Config, StoreSettings, MediaSettings, TargetSettings, HttpSettings)
     fields = {one.name for each in sections for one in msgspec.structs.fields(each)}
-    assert fields - shown == {"store", "media", "target", "http"}
+    assert fields - shown == {"store", "media", "target", "http", "trust"}
     assert config.http == HttpSettings()
     assert config.store == StoreSettings("/var/lib/syncd/store")
 

@@ -16,7 +16,7 @@ from syncd.config import Config, MediaSettings, StoreSettings, TargetSettings
 from tests.bundles import Site, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from syncd.daemon import Daemon
@@ -30,6 +30,7 @@ class Bastion:
     path: Path
     targets: Sequence[TargetSettings] = ()
     changes: dict[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def media(self) -> Path:
@@ -76,7 +77,9 @@ class Bastion:
         self.media.mkdir(parents=True, exist_ok=True)
         if not (self.state / "trust").is_dir():
             enrol(self.state, site.keys["1.root.json"])
-        with assembled(self.config, {}, lambda: site.now, lambda: site.now) as daemon:
+        with assembled(
+            self.config, self.environment, lambda: site.now, lambda: site.now
+        ) as daemon:
             yield daemon
 
     def settle(self, site: Site) -> tuple[Arrival, ...]:
