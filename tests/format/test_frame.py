@@ -190,3 +190,13 @@ def test_a_frame_outlives_its_buffer() -> None:
     before = header.ids.tolist(), header.lengths.tolist()
     buffer[64:136] = bytes(72)
     assert (header.ids.tolist(), header.lengths.tolist()) == before
+
+
+@pytest.mark.parametrize(
+    ("coding", "rule"), [((7, 0, 0), "5.2.4"), ((RAW, 1, 0), "5.2.6")]
+)
+def test_no_frame_is_written_that_no_reader_takes(
+    coding: tuple[int, int, int], rule: str
+) -> None:
+    with pytest.raises(FormatError, match=rf"rule {rule}"):
+        serialize_frame(*frame(coding))
