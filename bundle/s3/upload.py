@@ -30,7 +30,7 @@ from bundle.s3.parts import SEND_PART, Copy, Part, Send, plan_parts
 if TYPE_CHECKING:
     from typing import Any
 
-_MEMORY: Final = 96 * MIB
+_MEMORY: Final = 64 * MIB
 """Bytes of parts that are in memory at once."""
 
 _STARTS: Final = 3
