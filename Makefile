@@ -10,7 +10,7 @@ HUBS := 0.25 0.36 1.0
 HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
 REGISTRIES := docker-registry skopeo umoci
 ROOTS := debootstrap
-CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base
+CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base awscli
 
 .PHONY: help
 help: ## list the targets
@@ -59,7 +59,7 @@ fuzz: .venv-fuzz/.ready ## anything at all into every reader of bytes, FUZZ_SECO
 .PHONY: bench
 bench: .venv/.ready ## time and size against cp, tar, casync, restic, borg and rsync
 	@tools/debian restic borgbackup casync zstd rsync $(REGISTRIES) || true
-	@tools/debian $(CEPH) awscli rclone || true
+	@tools/debian $(CEPH) rclone || true
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.deltas
 	$(BIN)/python -m benchmarks.store

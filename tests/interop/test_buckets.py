@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -180,6 +181,7 @@ def measured(command: list[str], gap: Gap) -> int:
     return int(done.stdout) * 1024
 
 
+@pytest.mark.skipif(not shutil.which("aws"), reason="there is no awscli here")
 def test_other_tools_read_what_we_put(gap: Gap, road: Road, tmp_path: Path) -> None:
     model = repository(small_model())
     fill(gap, [model])
@@ -191,7 +193,7 @@ def test_other_tools_read_what_we_put(gap: Gap, road: Road, tmp_path: Path) -> N
             *(road.place("weights"), str(shelf)),
         ],
         env={
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.defpath,
             "HOME": str(tmp_path),
             "AWS_CA_BUNDLE": str(road.gateway.authority),
             **road.gateway.environment,
