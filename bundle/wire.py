@@ -64,10 +64,10 @@ def convert(document: object, type_: type[_T], *, rule: str) -> _T:
 
 
 def shown(text: str) -> str:
-    """Return text of a stranger as a message may have it: one line, and not long.
+    r"""Return text of a stranger as a message may have it: one line, and not long.
 
-    >>> shown("a\\tb")
-    'a\\\\tb'
+    >>> shown("a\tb")
+    'a\\tb'
     """
     if len(text) > _SHOWN:
         text = f"{text[:_SHOWN]}…"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tracemalloc
 
@@ -263,3 +264,22 @@ def test_not_a_moment(text: str) -> None:
 @given(st.integers(0, 253_402_300_799))
 def test_every_second_has_one_text(seconds: int) -> None:
     assert read_moment(write_moment(seconds), rule="8.2") == seconds
+
+
+def test_a_name_of_a_stranger_is_shown_in_one_line() -> None:
+    """Whoever reads the message reads it on a terminal."""
+
+    class Strict(msgspec.Struct, forbid_unknown_fields=True):
+        x: int = 0
+
+    odd = json.dumps({"a\tb\x1b[2J\u202e": 1}).encode()
+    with pytest.raises(FormatError) as caught:
+        read_json(odd, Strict, limit=100, rule="2.5")
+    assert str(caught.value).isprintable()
+    long = json.dumps({"a" * 5000: 1}).encode()
+    with pytest.raises(FormatError) as caught:
+        read_json(long, Strict, limit=10_000, rule="2.5")
+    assert len(str(caught.value)) < 500
+    with pytest.raises(FormatError) as caught:
+        read_json(long[:-1] + b"," + long[1:], Strict, limit=20_000, rule="2.5")
+    assert len(str(caught.value)) < 500

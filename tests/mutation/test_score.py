@@ -58,5 +58,5 @@ def test_a_mutant_differs_in_one_thing() -> None:
 
 def test_words_are_left_as_they_are() -> None:
     source = "def f(a: int = 3) -> str:\n    return f'{a + 1} of {2}'\n"
-    whats = [one.what for one in mutants(source)]
-    assert whats == ["3 is 4", "None is returned"]
+    changes = [one.what for one in mutants(source)]
+    assert changes == ["3 is 4", "None is returned"]
