@@ -16,7 +16,7 @@ from syncd.plan import Held
 from syncd.scanning import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from bundle.format.release import Artifact
     from bundle.progress import Reporter
@@ -27,8 +27,16 @@ if TYPE_CHECKING:
     from syncd.config import TargetSettings
 
 
-def held_of(entry: Entry, settings: Iterable[TargetSettings]) -> Held:
-    """Return a release as the plan looks at it: with the targets it goes to."""
+def held_of(
+    entry: Entry,
+    settings: Iterable[TargetSettings],
+    had: Collection[tuple[str, str]] = (),
+) -> Held:
+    """Return a release as the plan looks at it: with the targets it goes to.
+
+    ``had`` are streams and the targets that have a release of them: one that prunes
+    gets the next even if nothing of it belongs there, to remove the rest.
+    """
     committed = entry.committed
     return Held(
         committed.stream,
@@ -39,8 +47,9 @@ def held_of(entry: Entry, settings: Iterable[TargetSettings]) -> Held:
             one.name
             for one in settings
             if one.selects_stream(committed.name)
-            and any(
-                one.selects(each.kind, each.name) for each in entry.release.artifacts
+            and (
+                (one.prune and (committed.stream, one.name) in had)
+                or any(one.selects(it.kind, it.name) for it in entry.release.artifacts)
             )
         ),
     )

@@ -31,10 +31,12 @@ async def situation_of(
     """
     identity = await store.identity()
     releases = [one.committed for one in entries]
+    placements = journal.placements()
+    had = {(one.stream, one.target) for one in placements if one.release}
     return Situation(
         arrivals=journal.arrivals(),
-        held=tuple(held_of(one, config.target) for one in entries),
-        placements=journal.placements(),
+        held=tuple(held_of(one, config.target, had) for one in entries),
+        placements=placements,
         returns=journal.returns(),
         pins=frozenset(config.store.pins),
         keep=config.store.keep,

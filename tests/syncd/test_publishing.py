@@ -73,6 +73,21 @@ def test_what_left_a_tree_leaves_the_target(
         assert bastion.published() == snapshot(tree)
 
 
+def test_the_last_artifact_of_a_target_leaves_it(site: Site, tmp_path: Path) -> None:
+    bastion = Bastion(tmp_path / "bastion")
+    bastion.targets = (
+        bastion.target("tree", artifacts=("tree:tree",), keep=1),
+        bastion.target("other", artifacts=("tree:other",)),
+    )
+    bastion.plug(site.packed(FILES))
+    bastion.settle(site)
+    assert set(bastion.published()) >= set(FILES)
+    bastion.plug(site.bundle(write_tree(site.path / "other", {"x": b"y"})), "next")
+    bastion.settle(site)
+    assert not set(bastion.published()) & set(FILES)
+    assert "x" in bastion.published("other")
+
+
 def test_every_field_reaches_the_target(tmp_path: Path) -> None:
     settings = TargetSettings(
         "images",
