@@ -4,7 +4,7 @@
 ...     path: str
 >>> read_settings(b'path = "/srv"', Disk, "disk.toml")
 Disk(path='/srv')
->>> read_settings(b'path = 7', Disk, "disk.toml")
+>>> read_settings(b"path = 7", Disk, "disk.toml")
 Traceback (most recent call last):
 bundle.errors.UsageError: disk.toml:1: path: Expected `str`, got `int`
 """
