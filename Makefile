@@ -10,6 +10,7 @@ HUBS := 0.25 0.36 1.0
 HUB_READY := $(HUBS:%=.venv-hub-%/.ready)
 REGISTRIES := docker-registry skopeo umoci
 ROOTS := debootstrap
+BROWSER := chromium
 CEPH := radosgw ceph-mon ceph-osd ceph-common ceph-base awscli
 
 .PHONY: help
@@ -42,8 +43,8 @@ check: .venv/.ready ## lint, format, types, layers, spelling, dependencies
 	$(BIN)/deptry bundle syncd
 
 .PHONY: interop
-interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, a real Ceph gateway, registries
-	@tools/debian $(CEPH) $(REGISTRIES) $(ROOTS) || true
+interop: .venv/.ready $(HUB_READY) ## older huggingface_hub, a real Ceph gateway, registries, a browser
+	@tools/debian $(CEPH) $(REGISTRIES) $(ROOTS) $(BROWSER) || true
 	$(BIN)/pytest -n auto -m interop
 
 .PHONY: soak

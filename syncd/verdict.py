@@ -24,6 +24,15 @@ RETRY_SECONDS: Final = 60
 MAX_RETRY_SECONDS: Final = 3600
 """Seconds between tries at the most, however many have failed."""
 
+_REFUSED_ADVICE: Final = (
+    "nothing of it is used; ask the sender about it, and copy it again or take the "
+    "medium away"
+)
+
+_MEDIA_ADVICE: Final = (
+    "plug in the others, in any order; where there are none, copy the bundle again"
+)
+
 _ALARM_RULES: Final = frozenset({"23.2.2", "23.3.2"})
 """Two releases with one number, and what follows in a stream that stands still."""
 
@@ -58,7 +67,7 @@ def verdict(error: BundleError, now: float) -> Verdict:
     return Verdict(
         event=Event.REFUSED if need is None else Event.LACKING,
         reason=str(error),
-        advice=error.advice,
+        advice=_advice(error, need),
         need=need,
         retry_at=retry_at,
         alarm=isinstance(error, TrustError) and error.rule in _ALARM_RULES,
@@ -68,6 +77,13 @@ def verdict(error: BundleError, now: float) -> Verdict:
 def retry_delay(first: float, failures: int) -> float:
     """Return the seconds until the next try after ``failures`` that failed."""
     return float(min(first * 2.0 ** min(failures - 1, 32), MAX_RETRY_SECONDS))
+
+
+def _advice(error: BundleError, need: Need | None) -> str:
+    """Return the next step; that of a command is not always that of a daemon."""
+    if need is Need.MEDIA:
+        return _MEDIA_ADVICE
+    return error.advice or ("" if need else _REFUSED_ADVICE)
 
 
 def _need(error: BundleError) -> Need | None:

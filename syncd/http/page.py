@@ -103,7 +103,7 @@ class Page:
             )
         else:
             raise UsageError("that is nothing that is done here")
-        return web.HTTPSeeOther("/")
+        return web.Response(status=303, headers={"Location": "/"})
 
 
 def render(status: Status, *, operates: bool) -> str:

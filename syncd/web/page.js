@@ -1,21 +1,27 @@
 // Keeps the page as it is on the daemon: each event fetches it and takes over its
-// main part, unless somebody is typing. Text never becomes markup here: what is taken
-// over was parsed by the browser from the daemon's own page.
+// main part, and once more when nothing follows, unless somebody is typing. Text never
+// becomes markup here: what is taken over was parsed by the browser from the daemon's
+// own page.
 "use strict";
 
 const link = document.getElementById("link");
+const settled = 1000; // milliseconds; the daemon gives a status out for half of it
 let fetching = false;
+let again = false;
+let later = 0;
 
 function isTyping() {
-  const active = document.activeElement;
-  return active !== null && active.tagName === "INPUT";
+  const fields = [...document.querySelectorAll("main input:not([type=hidden])")];
+  return fields.some((one) => one === document.activeElement || one.value !== "");
 }
 
 async function refresh() {
   if (fetching || isTyping()) {
+    again = fetching;
     return;
   }
   fetching = true;
+  again = false;
   try {
     const answer = await fetch("/", { headers: { Accept: "text/html" } });
     if (answer.ok) {
@@ -28,6 +34,9 @@ async function refresh() {
     }
   } finally {
     fetching = false;
+    if (again) {
+      refresh();
+    }
   }
 }
 
@@ -39,6 +48,8 @@ changes.addEventListener("message", (event) => {
   const busy = event.data.endsWith(" 1");
   if (busy || event.data !== last) {
     refresh();
+    clearTimeout(later);
+    later = setTimeout(refresh, settled);
   }
   last = event.data;
 });

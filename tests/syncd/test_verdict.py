@@ -46,6 +46,13 @@ def test_what_an_error_comes_to(
     assert (said.need, said.retry_at) == (need, retry_at)
     assert said.event is (Event.REFUSED if need is None else Event.LACKING)
     assert said.reason == str(error)
+    assert bool(said.advice) is (need in (None, Need.MEDIA))
+
+
+def test_the_advice_of_an_error_is_the_first_choice() -> None:
+    assert verdict(FormatError("x", rule="5.1", advice="do"), NOW).advice == "do"
+    elsewhere = MissingError("x", advice="name the directories, all in one command")
+    assert verdict(elsewhere, NOW).advice.startswith("plug in the others")
 
 
 @pytest.mark.parametrize(("rule", "alarm"), [("23.2.2", True), ("24.1.2", False)])
