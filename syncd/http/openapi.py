@@ -35,6 +35,28 @@ class Reconcile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     target: Name | None = None
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A file that is kept, by its name in the bundle."""
+
+    kept: str
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Chunks that were taken, and the bytes of their frames."""
+
+    chunks: int
+    bytes: int
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """What became of a bundle that was pushed."""
+
+    phase: str
+    need: str | None
+    reason: str
+    advice: str
+
+
 class Problem(msgspec.Struct, frozen=True):
     """What was wrong (RFC 9457)."""
 
@@ -49,7 +71,10 @@ class Accepted(msgspec.Struct, frozen=True):
     accepted: bool
 
 
-_BODIES: Final = (Status, Retry, Rollback, Reconcile, Problem, Accepted)
+_BODIES: Final = (
+    *(Status, Retry, Rollback, Reconcile),
+    *(Kept, Taken, Pushed, Problem, Accepted),
+)
 
 
 def document() -> dict[str, Any]:
@@ -85,7 +110,69 @@ def document() -> dict[str, Any]:
             f"{PREFIX}/reconcile": {
                 "post": _asked("Hash what targets have and restore it", "Reconcile")
             },
+            **_push(f"{PREFIX}/push/{{bundle}}"),
         },
+    }
+
+
+def _push(path: str) -> dict[str, Any]:
+    """Return the paths for bundles over the network (spec §95)."""
+    bundle = _parameter("bundle", "BLAKE3 of bundle.json", "^[0-9a-f]{64}$")
+    name = _parameter("name", "A file of the bundle; it may have one slash", "^.+$")
+    lacks = _pushed("Which chunks lack", 200, "application/octet-stream")
+    lacks["responses"]["204"] = {"description": "None lacks"}
+    return {
+        path: {
+            "parameters": [bundle],
+            "get": _pushed("What became of it", 200, schema="Pushed"),
+        },
+        f"{path}/files/{{name}}": {
+            "parameters": [bundle, name],
+            "put": _uploaded("Keep a small file", "Kept"),
+        },
+        f"{path}/lacks": {"parameters": [bundle], "get": lacks},
+        f"{path}/frames": {
+            "parameters": [bundle],
+            "post": _uploaded("Take frames that have what lacks", "Taken"),
+        },
+        f"{path}/commit": {
+            "parameters": [bundle],
+            "post": _pushed("Read it now that more is here", 202, schema="Accepted"),
+        },
+    }
+
+
+def _parameter(name: str, about: str, pattern: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": about,
+        "schema": {"type": "string", "pattern": pattern},
+    }
+
+
+def _pushed(
+    summary: str,
+    code: int,
+    media_type: str = "application/json",
+    schema: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "security": [{"bearer": []}, {"basic": []}],
+        "responses": {
+            str(code): _content(summary, media_type, schema),
+            **_problems(400, 401, 403, 404, 408, 409, 413, 421),
+        },
+    }
+
+
+def _uploaded(summary: str, schema: str) -> dict[str, Any]:
+    binary = {"application/octet-stream": {"schema": {}}}
+    return {
+        **_pushed(summary, 201, schema=schema),
+        "requestBody": {"required": True, "content": binary},
     }
 
 

@@ -20,6 +20,7 @@ from bundle.format import layout
 from bundle.medium.reader import open_bundle
 from syncd.frames import Arriving, wanted_keys
 from syncd.http.api import Route
+from syncd.http.guard import problem
 from syncd.http.openapi import PREFIX
 from syncd.http.tokens import Scope
 from syncd.inbox import Inbox, size_limit
@@ -117,7 +118,7 @@ class Push:
         journal, bundle = self._daemon.journal, self._name(request)
         phase = next((o.phase for o in journal.arrivals() if o.bundle == bundle), None)
         if phase is None:
-            return web.json_response({"title": "no such bundle"}, status=404)
+            return problem(404, "no such bundle")
         if phase in (Phase.SEEN, Phase.READING):
             return web.json_response({"accepted": False}, status=202)
         if phase is not Phase.INGESTED:
@@ -137,7 +138,7 @@ class Push:
                     "advice": one.advice,
                 }
                 return web.json_response(document)
-        return web.json_response({"title": "no such bundle"}, status=404)
+        return problem(404, "no such bundle")
 
     def _name(self, request: web.Request) -> str:
         return f"blake3:{self._inbox.place(request.match_info['bundle']).name}"
