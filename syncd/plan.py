@@ -187,8 +187,9 @@ def _reads(arrivals: Iterable[Arrival], now: float) -> list[Read]:
             or (one.phase is Phase.WAITING and 0 < one.retry_at <= now)
         )
     ]
-    # A bundle that was begun goes on first: a kill must not change the order.
-    due.sort(key=lambda one: (one.phase is not Phase.READING, one.seen_at, one.bundle))
+    # A bundle that was begun goes on first: a kill must not change the order. Of
+    # those seen at once the names decide: releases of a stream are numbered there.
+    due.sort(key=lambda one: (one.phase is not Phase.READING, one.seen_at, one.places))
     return [Read(one) for one in due]
 
 

@@ -87,7 +87,7 @@ def test_a_usage_error_is_two_lines_on_stderr() -> None:
     done = run("pack")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "bundle: the following arguments are required: SOURCE, --out, --stream, --key",
+        "bundle: the following arguments are required: --out, --stream, --key",
         "see: bundle pack --help",
     ]
 

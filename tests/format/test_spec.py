@@ -81,7 +81,7 @@ def test_the_contents_name_every_chapter() -> None:
 )
 def test_every_rule_that_code_names_is_there(path: Path) -> None:
     text = path.read_text()
-    named = set(re.findall(r'"([1-9]\.\d+(?:\.\d+)?)"', text))
+    named = set(re.findall(r'"([1-9]\.[1-9]\d*(?:\.[1-9]\d*)?)"', text))
     named |= set(re.findall(r"\brules? ([1-9]\.\d+(?:\.\d+)?)", text))
     named |= set(re.findall(r"§([1-9]\.\d+(?:\.\d+)?)", text))
     assert named <= {*RULES, *SECTIONS}

@@ -29,6 +29,7 @@ OTHER = Held("t", "images", 5, "t5", ("registry",))
 
 SEEN = Arrival(bundle="b1", phase=Phase.SEEN, seen_at=10, places=("/m/1",))
 LATER = replace(SEEN, bundle="b2", seen_at=20)
+FIRST = replace(SEEN, bundle="z", places=("/m/s-000001",))
 BEGUN = replace(LATER, phase=Phase.READING)
 GONE = replace(SEEN, places=())
 WAITING = replace(SEEN, phase=Phase.WAITING, need=Need.MEDIA)
@@ -49,6 +50,11 @@ PLACED = (has(TWO, "pvc"), has(TWO, "s3"))
     [
         pytest.param(Situation(), (), id="nothing was ever seen"),
         pytest.param(Situation([LATER, SEEN]), (Read(SEEN),), id="the oldest is read"),
+        pytest.param(
+            Situation([replace(SEEN, bundle="a", places=("/m/s-000002",)), FIRST]),
+            (Read(FIRST),),
+            id="of those seen at once the one whose name comes first",
+        ),
         pytest.param(
             Situation([SEEN, BEGUN]), (Read(BEGUN),), id="what was begun is read first"
         ),
