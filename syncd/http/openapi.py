@@ -169,7 +169,7 @@ def _pushed(
 
 
 def _uploaded(summary: str, schema: str) -> dict[str, Any]:
-    binary = {"application/octet-stream": {"schema": {}}}
+    binary: dict[str, Any] = {"application/octet-stream": {"schema": {}}}
     return {
         **_pushed(summary, 201, schema=schema),
         "requestBody": {"required": True, "content": binary},
