@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from bundle.codec.codec import Encoder
 from bundle.codec.encoding import UNKNOWN
 from bundle.durable import target_errors
 from bundle.format.columns import RECORD_SIZE
@@ -24,10 +25,8 @@ from bundle.format.volume import (
 from bundle.limits import GIB, MAX_FRAME_CHUNKS, MAX_FRAME_PLAIN, MAX_VOLUME_CHUNKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
-
-    from bundle.codec.codec import Encoder
 
     Chunk = tuple[bytes, bytes | memoryview]
 
@@ -87,6 +86,34 @@ class PackWriter:
             self.path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._file.close()
+
+
+def packs_of(
+    chunks: Iterable[Chunk], temporary: Callable[[], Path]
+) -> Generator[Path, None, None]:
+    """Yield finished packs, flushed, that hold these chunks, each id once.
+
+    ``temporary`` gives the path of the next. Close it: one in the making is dropped.
+
+    Raises:
+        TargetError: the file system is full or refuses.
+    """
+    writer: PackWriter | None = None
+    try:
+        for header, payload in frames_of(chunks, Encoder()):
+            if writer is not None and not writer.takes(header):
+                writer.finish()
+                done, writer = writer.path, None
+                yield done
+            writer = writer or PackWriter(temporary())
+            writer.add(header, payload)
+        if writer is not None:
+            writer.finish()
+            done, writer = writer.path, None
+            yield done
+    finally:
+        if writer is not None:
+            writer.drop()
 
 
 def frames_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -28,8 +28,8 @@ _NAME: Final = re.compile(r"([0-9]{10})-([0-9a-f]{64})(\.lost)?", re.ASCII)
 _LOST: Final = ".lost"
 
 
-class _Document(msgspec.Struct, frozen=True, rename="camel"):
-    """What a pointer says of its release."""
+class Said(msgspec.Struct, frozen=True, rename="camel"):
+    """What a pointer says of its release (rule 50.5.3)."""
 
     format: int
     stream: str
@@ -37,6 +37,22 @@ class _Document(msgspec.Struct, frozen=True, rename="camel"):
     seq: int
     release: str
     recipes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, release: Committed) -> Self:
+        """Return what is to be said of a release."""
+        return cls(
+            1,
+            release.stream,
+            release.name,
+            release.seq,
+            release.digest,
+            release.recipes,
+        )
+
+    def committed(self) -> Committed:
+        """Return the release, without its envelope."""
+        return Committed(self.stream, self.name, self.seq, self.release, self.recipes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +106,7 @@ class Pointers:
         number = max((one.number for one in known), default=0) + 1
         raw = Digest.parse(release.digest).raw.hex()
         path = self._directory / f"{number:010d}-{raw}"
-        document = _Document(
-            1,
-            release.stream,
-            release.name,
-            release.seq,
-            release.digest,
-            release.recipes,
-        )
-        write_file(path, write_json(document))
+        write_file(path, write_json(Said.of(release)))
         same = (one for one in known if one.release.digest == release.digest)
         self.remove(one for one in same if one.lost)
         return path
@@ -134,14 +142,7 @@ class Pointers:
         path = self._directory / match[0]
         with path.open("rb") as file:
             data = file.read(MAX_ENVELOPE + 1)
-        document = read_json(data, _Document, limit=MAX_ENVELOPE, rule="50.5.3")
-        if document.format != 1 or document.release != f"blake3:{match[2]}":
+        said = read_json(data, Said, limit=MAX_ENVELOPE, rule="50.5.3")
+        if said.format != 1 or said.release != f"blake3:{match[2]}":
             raise FormatError(f"{path}: not the release it is called", rule="50.5.3")
-        release = Committed(
-            document.stream,
-            document.name,
-            document.seq,
-            document.release,
-            document.recipes,
-        )
-        return Pointer(path, int(match[1]), bool(match[3]), release)
+        return Pointer(path, int(match[1]), bool(match[3]), said.committed())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from bundle.codec.codec import Decoder, Encoder
+from bundle.codec.codec import Decoder
 from bundle.digest import DIGEST_SIZE, digest_of
 from bundle.durable import target_errors
 from bundle.errors import (
@@ -33,22 +33,19 @@ from bundle.format.recipe import Recipe
 from bundle.limits import MAX_RECIPE
 from bundle.store.base import Capabilities, Committed, Identity, VolumeStore
 from bundle.store.pack import Pack
-from bundle.store.pack_writer import PackWriter, frames_of
+from bundle.store.pack_writer import packs_of
 from bundle.store.s3_collect import collect
 from bundle.store.s3_names import RECIPES
 from bundle.store.s3_packs import PackShelf, remove
 from bundle.store.s3_pointers import S3Pointers, newest_of, put_content
 from bundle.store.s3_reading import BATCH, ChunkFetcher, Fetched, ReadQueue
 from bundle.store.s3_state import S3State
-from bundle.store.use import check_chunk, check_held, check_recipe, order
+from bundle.store.use import check_held, check_recipe, fresh_chunks, order
 
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncIterator,
-        Callable,
-        Generator,
         Iterable,
-        Iterator,
         Sequence,
     )
     from pathlib import Path
@@ -228,34 +225,14 @@ class S3Store(VolumeStore):
         """
         await self.state.ready()
         ids = bytearray()
-        await self.put_fresh(self._fresh(chunks, ids))
-        return np.frombuffer(bytes(ids), np.uint8).reshape(-1, DIGEST_SIZE)
-
-    async def put_fresh(self, chunks: Iterator[tuple[bytes, bytes]]) -> None:
-        """Make packs of chunks, given with their ids, and put them.
-
-        Raises:
-            LimitError: one is empty or too large.
-            TargetError, TransientError: the server does not take them.
-        """
-        with contextlib.closing(_packs_of(chunks, self.state.temporary)) as packs:
+        fresh = fresh_chunks(chunks, ids, self._stays)
+        with contextlib.closing(packs_of(fresh, self.state.temporary)) as packs:
             while (path := await asyncio.to_thread(next, packs, None)) is not None:
                 await self.packs.take(path)
+        return np.frombuffer(bytes(ids), np.uint8).reshape(-1, DIGEST_SIZE)
 
-    def _fresh(
-        self, chunks: Iterable[bytes], ids: bytearray
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the chunks that are not held, once each; all ids go into ``ids``."""
-        seen: set[bytes] = set()
-        for data in chunks:
-            check_chunk(data)
-            chunk = digest_of(data).raw
-            ids += chunk
-            row = np.frombuffer(chunk, np.uint8).reshape(1, DIGEST_SIZE)
-            held = self.state.index.locate(row, leaving=False).held
-            if chunk not in seen and not held[0]:
-                yield chunk, data
-            seen.add(chunk)
+    def _stays(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        return self.state.index.locate(ids, leaving=False).held
 
     async def begin(self) -> None:
         """Make the store if there is none, and look at what is in it.
@@ -273,8 +250,7 @@ class S3Store(VolumeStore):
             TargetError, TransientError: the bucket cannot be read.
         """
         await self.state.ready()
-        found = await asyncio.to_thread(self.state.index.locate, ids, leaving=False)
-        return found.held
+        return await asyncio.to_thread(self._stays, ids)
 
     def temporary(self) -> Path:
         """Return a new name for a volume on its way through this machine.
@@ -387,8 +363,7 @@ class _Staying:
 
     async def has_many(self, ids: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Return for each row of ``ids`` (n, 32) whether its chunk is held."""
-        index = self._store.state.index
-        return (await asyncio.to_thread(index.locate, ids, leaving=False)).held
+        return await asyncio.to_thread(self._store._stays, ids)  # noqa: SLF001 - a view of it
 
     async def recipe(self, digest: str) -> bytes:
         """Return a recipe, hashed again."""
@@ -399,25 +374,3 @@ def _verified(path: Path) -> NDArray[np.uint8]:
     """Check every frame and chunk of a volume; return the ids of its chunks."""
     with Pack(path) as pack:
         return pack.verify(Decoder()).ids
-
-
-def _packs_of(
-    chunks: Iterator[tuple[bytes, bytes]], temporary: Callable[[], Path]
-) -> Generator[Path, None, None]:
-    """Yield finished volumes that hold these chunks."""
-    writer: PackWriter | None = None
-    try:
-        for header, payload in frames_of(chunks, Encoder()):
-            if writer is not None and not writer.takes(header):
-                writer.finish()
-                done, writer = writer.path, None
-                yield done
-            writer = writer or PackWriter(temporary())
-            writer.add(header, payload)
-        if writer is not None:
-            writer.finish()
-            done, writer = writer.path, None
-            yield done
-    finally:
-        if writer is not None:
-            writer.drop()

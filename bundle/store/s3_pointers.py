@@ -11,14 +11,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from bundle.digest import Digest
 from bundle.errors import FormatError, NotFoundError
 from bundle.flow.together import together
 from bundle.limits import MAX_ENVELOPE
-from bundle.store.base import Committed
 from bundle.store.papers import limit_of
+from bundle.store.pointers import Said
 from bundle.store.s3_names import (
     COMMITS,
     RELEASES,
@@ -33,20 +31,10 @@ from bundle.wire import read_json, write_json
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bundle.store.base import Committed
     from bundle.store.s3_state import S3State
 
 _AT_ONCE: Final = 8
-
-
-class _Document(msgspec.Struct, frozen=True, rename="camel"):
-    """What a pointer says of its release."""
-
-    format: int
-    stream: str
-    name: str
-    seq: int
-    release: str
-    recipes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +114,7 @@ class S3Pointers:
         await self.put_papers(release)
         raw = Digest.parse(release.digest).raw
         commit = Commit(release.seq, Content(raw, await state.count()))
-        document = _Document(
-            1,
-            release.stream,
-            release.name,
-            release.seq,
-            release.digest,
-            release.recipes,
-        )
-        await state.place.put(commit.key, write_json(document))
+        await state.place.put(commit.key, write_json(Said.of(release)))
         return commit
 
     async def put_papers(self, release: Committed) -> None:
@@ -194,18 +174,13 @@ class S3Pointers:
 
     async def _load(self, commit: Commit) -> Pointer:
         data = await self._state.small(commit.key, MAX_ENVELOPE)
-        document = read_json(data, _Document, limit=MAX_ENVELOPE, rule="51.6.2")
-        named = document.release, document.seq
-        if document.format != 1 or named != (commit.release.text, commit.seq):
+        said = read_json(data, Said, limit=MAX_ENVELOPE, rule="51.6.2")
+        if said.format != 1 or (said.release, said.seq) != (
+            commit.release.text,
+            commit.seq,
+        ):
             raise FormatError(
                 f"{self._state.place.text(commit.key)}: not the release it is called",
                 rule="51.6.2",
             )
-        release = Committed(
-            document.stream,
-            document.name,
-            document.seq,
-            document.release,
-            document.recipes,
-        )
-        return Pointer(commit, release)
+        return Pointer(commit, said.committed())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from bundle.digest import digest_of
+from bundle.digest import DIGEST_SIZE, digest_of
 from bundle.errors import (
     IntegrityError,
     LimitError,
@@ -20,7 +20,7 @@ from bundle.format.recipe import Recipe
 from bundle.limits import MAX_CHUNK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -69,6 +69,30 @@ def check_chunk(data: bytes | memoryview) -> None:
         raise LimitError(
             f"a chunk has 1 to {MAX_CHUNK} bytes, not {len(data)}", rule="5.2.12"
         )
+
+
+def fresh_chunks(
+    chunks: Iterable[bytes],
+    ids: bytearray,
+    holds: Callable[[NDArray[np.uint8]], NDArray[np.bool_]],
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks that are not held, with their ids, once each.
+
+    The ids of all of them go into ``ids``; ``holds`` says of rows of ids whether
+    their chunks are held.
+
+    Raises:
+        LimitError: one is empty or too large.
+    """
+    seen: set[bytes] = set()
+    for data in chunks:
+        check_chunk(data)
+        chunk = digest_of(data).raw
+        ids += chunk
+        row = np.frombuffer(chunk, np.uint8).reshape(1, DIGEST_SIZE)
+        if chunk not in seen and not holds(row)[0]:
+            yield chunk, data
+        seen.add(chunk)
 
 
 def check_recipe(digest: str, data: bytes | memoryview) -> None:

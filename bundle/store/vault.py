@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 from typing import TYPE_CHECKING
@@ -9,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from blake3 import blake3
 
-from bundle.codec.codec import Decoder, Encoder
-from bundle.digest import DIGEST_SIZE, digest_of
+from bundle.codec.codec import Decoder
+from bundle.digest import DIGEST_SIZE
 from bundle.errors import BundleError, FormatError, IntegrityError, NotFoundError
 from bundle.store.index import Index
 from bundle.store.pack import Pack
-from bundle.store.pack_writer import PackWriter, frames_of
+from bundle.store.pack_writer import packs_of
 from bundle.store.packs import Packs
 from bundle.store.segment import Segment, records_of, split, write_segment
-from bundle.store.use import check_chunk
+from bundle.store.use import fresh_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,43 +166,21 @@ class Vault:
             TargetError: the store cannot take them.
             TransientError: somebody collects or rebuilds.
         """
-        ids: bytearray = bytearray()
-        fresh = self._fresh(chunks, ids)
+        ids = bytearray()
+        fresh = fresh_chunks(chunks, ids, self.holds)
         with self.lock:
             self.begin()
-            writer: PackWriter | None = None
-            try:
-                for header, payload in frames_of(fresh, Encoder()):
-                    if writer is not None and not writer.takes(header):
-                        self._finish(writer)
-                        writer = None
-                    writer = writer or PackWriter(self.place.temporary())
-                    writer.add(header, payload)
-                if writer is not None:
-                    self._finish(writer)
-                    writer = None
-            finally:
-                if writer is not None:
-                    writer.drop()
+            with contextlib.closing(packs_of(fresh, self.place.temporary)) as packs:
+                for path in packs:
+                    self._take_or_drop(path)
         return np.frombuffer(bytes(ids), np.uint8).reshape(-1, DIGEST_SIZE)
 
-    def _fresh(
-        self, chunks: Iterable[bytes], ids: bytearray
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the chunks that are not held, once each; all ids go into ``ids``."""
-        seen: set[bytes] = set()
-        for data in chunks:
-            check_chunk(data)
-            chunk = digest_of(data).raw
-            ids += chunk
-            row = np.frombuffer(chunk, np.uint8).reshape(1, DIGEST_SIZE)
-            if chunk not in seen and not self.holds(row)[0]:
-                yield chunk, data
-            seen.add(chunk)
-
-    def _finish(self, writer: PackWriter) -> None:
-        writer.finish()
-        self.take(writer.path)
+    def _take_or_drop(self, path: Path) -> None:
+        try:
+            self.take(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
 
     def name(self, path: Path) -> int:
         """Give a flushed volume a number that was never used; return it.

@@ -20,6 +20,7 @@ from bundle.oci.descriptors import REF_NAME
 from bundle.oci.digests import BlobDigest
 from bundle.oci.riders import subject_of
 from bundle.oci.walk import Needs, walk
+from bundle.target.workspace import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -237,9 +238,14 @@ class Papers:
             self._workspace.prune(_PAPERS, {one.hex() for one in kept})
 
     @staticmethod
-    def place(sha256: bytes) -> str:
-        """Return where a file is kept, below ``.bundle``."""
-        return f"{_PAPERS}/{sha256.hex()}"
+    def places(recipe: Recipe) -> Iterator[tuple[int, str]]:
+        """Yield where each file of an image is: a blob by its path, papers kept."""
+        for number, path in enumerate(recipe.paths()):
+            if path in (layouts.INDEX, layouts.MARKER):
+                sha256 = bytes(recipe.sha256[number])
+                yield number, f"{NAME}/{_PAPERS}/{sha256.hex()}"
+            else:
+                yield number, path
 
 
 def papers_of(recipe: Recipe) -> Iterator[bytes]:

@@ -128,12 +128,7 @@ class OciArchiveTarget(Target):
         recipe: Recipe,
     ) -> Iterable[tuple[int, str]]:
         """Return members of the tar, and papers in the working directory."""
-        for number, path in enumerate(recipe.paths()):
-            if path in (layouts.INDEX, layouts.MARKER):
-                kept = self._papers.place(bytes(recipe.sha256[number]))
-                yield number, f"{NAME}/{kept}"
-            else:
-                yield number, path
+        return self._papers.places(recipe)
 
     def files(self) -> PlacedFiles:
         """Return the members of the tar, and papers."""

@@ -23,7 +23,7 @@ from bundle.target.images import ImageFiles, Papers, Parcel, papers_of, takes
 from bundle.target.local import FolderTarget
 from bundle.target.merged_index import MergedIndex
 from bundle.target.record import Record
-from bundle.target.workspace import NAME, Workspace
+from bundle.target.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,12 +100,7 @@ class OciLayoutTarget(FolderTarget):
         recipe: Recipe,
     ) -> Iterable[tuple[int, str]]:
         """Return blobs under their digests, and papers below ``.bundle``."""
-        for number, path in enumerate(recipe.paths()):
-            if path in (layouts.INDEX, layouts.MARKER):
-                kept = self._papers.place(bytes(recipe.sha256[number]))
-                yield number, f"{NAME}/{kept}"
-            else:
-                yield number, path
+        return self._papers.places(recipe)
 
     def _record(self, artifact: Artifact) -> Record:
         if artifact.name not in self._records:
