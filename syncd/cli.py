@@ -34,7 +34,7 @@ exit codes:
   as those of bundle: see 'bundle --help'
 
 environment:
-  Every option reads the SYNCD_ variable named beside it."""
+  Every option reads the BUNDLE_ variable named beside it."""
 
 
 def build_parser(environment: Mapping[str, str]) -> Parser:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from bundle.errors import BundleError
+from bundle.format import layout
 from bundle.store.base import Retention
+from bundle.target.locate import parse_target
 from syncd.catalogue import Catalogue
 from syncd.inbox import Inbox
 from syncd.intake import Received, Receiving, receive
@@ -32,7 +34,6 @@ from syncd.plan import (
 )
 from syncd.progress import Progress
 from syncd.publishing import (
-    make_target,
     options_of,
     publish_to,
     refuse_two_owners,
@@ -201,7 +202,7 @@ class Daemon:
                 case Acknowledge():
                     await self._acknowledge(work, situation)
                 case Collect():
-                    await self._collect(situation)
+                    await self._collect(work, situation)
         finally:
             del self.doing[key]
             self.bell.ring()
@@ -265,7 +266,7 @@ class Daemon:
         try:
             staging = Path(self.config.state) / "targets"
             options = options_of(settings, staging, self.environment, self.clock)
-            target = make_target(settings, options)
+            target = parse_target(settings.to, options)
             async with self._device(target):
                 if wanted(await self.situation()).get(work.held.stream) != work.held:
                     return
@@ -360,11 +361,8 @@ class Daemon:
                 self._tell("unreceipted", directory=str(directory), reason=str(error))
         self.journal.write_note(ACKNOWLEDGED, work.holding)
 
-    async def _collect(self, situation: Situation) -> None:
-        needed = {one.release for one in situation.placements if one.release}
-        needed |= {one.release for one in wanted(situation).values()}
-        held = {one.release for one in situation.held}
-        pins = frozenset((needed | situation.pins) & held)
+    async def _collect(self, work: Collect, situation: Situation) -> None:
+        pins = frozenset(one.release for one in situation.held) - {*work.releases}
         try:
             report = await self.store.collect(Retention(situation.keep, pins))
         except BundleError as error:
@@ -380,7 +378,7 @@ class Daemon:
 
 
 def _has_bundle(directory: str) -> bool:
-    return (Path(directory) / "bundle.json").is_file()
+    return (Path(directory) / layout.MANIFEST).is_file()
 
 
 def _key(work: Work) -> Key:

@@ -33,6 +33,7 @@ from bundle.limits import MAX_ENVELOPE
 from bundle.medium.files import read_whole
 from bundle.medium.reader import open_bundle
 from bundle.state.receiver import record_applied
+from bundle.state.site import DEFAULT_SITE
 from bundle.trust.envelope import parse
 from syncd.phases import Event, Need
 from syncd.verdict import Verdict, verdict
@@ -159,7 +160,7 @@ async def _without_base(
     want = await lacking(opened, using.store)
     stream = opened.release.stream.name
     path = using.wants / want_name(
-        using.trust.site or "default", stream, opened.release.seq
+        using.trust.site or DEFAULT_SITE, stream, opened.release.seq
     )
     await asyncio.to_thread(make_directory, path.parent)
     await asyncio.to_thread(write_file, path, want.serialize())

@@ -10,7 +10,6 @@ from bundle.oci.mapping import NameMap
 from bundle.publisher import PublishRequest, publish
 from bundle.registry.options import RegistryOptions
 from bundle.s3.options import Connection
-from bundle.target.locate import parse_target
 from bundle.target.options import OnExisting, TargetOptions
 from syncd.plan import Held
 from syncd.scanning import scan
@@ -140,15 +139,6 @@ def options_of(
         names=NameMap.parse(settings.map),
         existing=OnExisting(settings.on_existing_tag),
     )
-
-
-def make_target(settings: TargetSettings, options: TargetOptions) -> Target:
-    """Return the target that settings name; nothing is looked at yet.
-
-    Raises:
-        UsageError: the text names no target.
-    """
-    return parse_target(settings.to, options)
 
 
 def refuse_two_owners(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from bundle.durable import make_directory, write_file
-from bundle.format.receipt import HeldRelease, HeldStream, Receipt, StoreState
+from bundle.format.receipt import Receipt, StoreState, held_streams
 from bundle.format.release import TrustVersion
-from bundle.limits import MAX_RECEIPT_RELEASES
 from bundle.state.receiver import load_trust
 from bundle.state.site import DEFAULT_SITE, site_key
 from bundle.trust.receipts import sign_receipt
@@ -52,7 +50,7 @@ def write_receipt(
     receipt = Receipt(
         site=site,
         store=StoreState(identity.id, identity.generation),
-        streams=_streams(releases),
+        streams=held_streams(releases),
         outcome="applied" if whole else "partial",
         created=write_moment(now),
         trust_version=TrustVersion(known.root.version, known.roles.version),
@@ -62,14 +60,3 @@ def write_receipt(
     make_directory(directory)
     write_file(path, sign_receipt(receipt, site_key(trust.state, site)))
     return path
-
-
-def _streams(releases: Iterable[Committed]) -> tuple[HeldStream, ...]:
-    ordered = sorted(releases, key=lambda one: (one.stream, -one.seq))
-    streams = []
-    for stream, group in groupby(ordered, key=lambda one: one.stream):
-        newest = list({one.seq: one for one in group}.values())
-        held = tuple(HeldRelease(one.seq, one.digest) for one in newest)
-        name = newest[0].name
-        streams.append(HeldStream(stream, name, held[:MAX_RECEIPT_RELEASES]))
-    return tuple(streams)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bundle.store.stat import stat
 from bundle.wire import write_moment
 from syncd.phases import REMOVABLE
 from syncd.plan import Placement, wanted
@@ -15,7 +14,7 @@ from syncd.plan import Placement, wanted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bundle.store.local import LocalStore
+    from bundle.store.stat import Stat
     from syncd.catalogue import Entry
     from syncd.journal import Journal
     from syncd.plan import Arrival, Held, Situation
@@ -124,14 +123,12 @@ class Sight:
     now: float
 
 
-def status_of(sight: Sight, journal: Journal, store: LocalStore) -> Status:
-    """Return how things stand.
+def status_of(sight: Sight, journal: Journal, counted: Stat) -> Status:
+    """Return how things stand; ``counted`` is what the store holds, in numbers.
 
     Raises:
-        StoreError, FormatError: the store cannot be read.
         TargetError: the journal cannot be read.
     """
-    counted = stat(store)
     return Status(
         site=sight.site,
         at=write_moment(sight.now),

@@ -12,8 +12,8 @@ bundle that needs chunks which are not there, and that one is refused.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeAlias
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Final, Literal, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -29,7 +29,7 @@ from bundle.paths import check_slug
 from bundle.wire import convert, parse_json, read_moment, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
 MAX_RECEIPT_PAYLOAD: Final = 1280
 """Bytes of a payload that, signed and in base64, stays within ``MAX_RECEIPT``."""
@@ -145,6 +145,42 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         """The name of its file (rule 60.1.9)."""
         site, store = short(self.site, 24), self.store
         return f"receipt-{site}-{store.id[:8]}-{store.generation}.json"
+
+
+class Holding(Protocol):
+    """A release that is held whole, in any form that says which."""
+
+    @property
+    def stream(self) -> str:
+        """The id of its stream."""
+
+    @property
+    def name(self) -> str:
+        """The label of its stream."""
+
+    @property
+    def seq(self) -> int:
+        """Its number."""
+
+    @property
+    def digest(self) -> str:
+        """Its digest as text."""
+
+
+def held_streams(releases: Iterable[Holding]) -> tuple[HeldStream, ...]:
+    """Return what a receipt says of releases: by stream, the newest first.
+
+    Of two with one number the first counts.
+    """
+    ordered = sorted(releases, key=lambda one: (one.stream, -one.seq))
+    streams = []
+    for stream, group in groupby(ordered, key=lambda one: one.stream):
+        first = {one.seq: one for one in reversed(list(group))}
+        newest = sorted(first.values(), key=lambda one: -one.seq)
+        held = tuple(HeldRelease(one.seq, one.digest) for one in newest)
+        name = newest[0].name
+        streams.append(HeldStream(stream, name, held[:MAX_RECEIPT_RELEASES]))
+    return tuple(streams)
 
 
 def check_site(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -12,14 +11,13 @@ from blake3 import blake3
 from bundle.durable import make_directory, write_file
 from bundle.errors import TargetError
 from bundle.format.receipt import (
-    HeldRelease,
     HeldStream,
     Outcome,
     Receipt,
     StoreState,
+    held_streams,
 )
 from bundle.format.release import TrustVersion
-from bundle.limits import MAX_RECEIPT_RELEASES
 from bundle.state.site import site_key
 from bundle.trust.receipts import sign_receipt
 from bundle.wire import write_moment
@@ -99,19 +97,9 @@ def _streams(
 ) -> tuple[HeldStream, ...]:
     """Return the releases that the targets hold whole together, by stream."""
     recipes = {digest for each in whole for one in each for digest in one.recipes}
-    held = [
+    return held_streams(
         one for one in applied if all(each.recipe in recipes for each in one.artifacts)
-    ]
-    held.sort(key=lambda one: (one.stream, -one.seq))
-    streams = []
-    for stream, group in groupby(held, key=lambda one: one.stream):
-        newest = {one.seq: one for one in reversed(list(group))}
-        ordered = sorted(newest.values(), key=lambda one: -one.seq)
-        releases = tuple(HeldRelease(one.seq, one.digest) for one in ordered)
-        streams.append(
-            HeldStream(stream, ordered[0].name, releases[:MAX_RECEIPT_RELEASES])
-        )
-    return tuple(streams)
+    )
 
 
 def _write(asked: Acknowledgement, receipt: Receipt) -> Path:

@@ -12,6 +12,7 @@ import msgspec
 
 from bundle.cli.units import duration_text, size_text
 from bundle.store.local import LocalStore
+from bundle.store.stat import stat
 from syncd.assembly import load_config, open_journal
 from syncd.catalogue import Catalogue
 from syncd.shown import read_shown
@@ -57,7 +58,7 @@ async def _look(config: Config, now: float) -> Status:
         situation = await situation_of(config, journal, store, entries)
         doing = shown.doing if shown else None
         sight = Sight(config.site, situation, entries, doing, now)
-        return status_of(sight, journal, store)
+        return status_of(sight, journal, stat(store))
 
 
 def _print(status: Status, options: argparse.Namespace, output: Output) -> None:

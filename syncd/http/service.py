@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bundle.store.stat import stat
 from syncd.http.changes import Changes
 from syncd.operations import asked_reconcile, asked_retry, asked_rollback
 from syncd.view import Sight, Status, status_of
@@ -14,6 +15,7 @@ from syncd.view import Sight, Status, status_of
 if TYPE_CHECKING:
     from typing import Any
 
+    from bundle.store.stat import Stat
     from syncd.daemon import Daemon
     from syncd.http.gate import Gate
 
@@ -31,6 +33,7 @@ class Service:
     hosts: set[str] = field(default_factory=set)
     _status: Status | None = None
     _made: float = -1.0
+    _counted: tuple[object, Stat] | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -61,7 +64,19 @@ class Service:
             [one.now() for one in daemon.doing.values()],
             daemon.clock(),
         )
-        return await asyncio.to_thread(status_of, sight, daemon.journal, daemon.store)
+        counted = await asyncio.to_thread(self._count)
+        return await asyncio.to_thread(status_of, sight, daemon.journal, counted)
+
+    def _count(self) -> Stat:
+        """Count what the store holds, once for each set of its packs.
+
+        Counting walks the whole index; packs never change once they are there.
+        """
+        store = self.daemon.store
+        packs = store.place.identity(), tuple(store.vault.packs.numbers().tolist())
+        if self._counted is None or self._counted[0] != packs:
+            self._counted = packs, stat(store)
+        return self._counted[1]
 
     def newest_receipt(self) -> Path | None:
         """Return the receipt that was written last, None before the first."""
